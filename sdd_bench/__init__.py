@@ -1,0 +1,39 @@
+"""sdd-bench: dataset toolkit and evaluation benchmark for single-image defocus deblurring with misaligned pairs.
+
+Importing this package is cheap; each public name loads what it needs when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sdd_bench import alignment, metrics
+    from sdd_bench.datasets.dataset import open_dataset
+    from sdd_bench.datasets.prepare import prepare
+    from sdd_bench.datasets.synthesis import synthesize
+    from sdd_bench.evaluation.run import evaluate
+
+__all__ = ["alignment", "evaluate", "metrics", "open_dataset", "prepare", "synthesize"]
+__version__ = _version("sdd-bench")
+
+_HOMES = {
+    "evaluate": "evaluation.run",
+    "open_dataset": "datasets.dataset",
+    "prepare": "datasets.prepare",
+    "synthesize": "datasets.synthesis",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    if name in {"alignment", "metrics"}:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

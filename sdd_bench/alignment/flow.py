@@ -1,0 +1,170 @@
+"""Dense optical flow between two pictures, by backends whose parameters are data."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from sdd_bench.errors import AlignmentError, unknown_name
+
+# OpenCV's type stubs demand an initial flow; at run time None says that there is none.
+_NO_START: Any = None
+
+
+class FlowBackend(Protocol):
+    """A way to compute flow; it is named, and its parameters can be recorded and hashed with `model_dump`."""
+
+    @property
+    def name(self) -> str:
+        """The name `flow` knows it by."""
+
+    def __call__(self, source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Flow from source to target.
+
+        Args:
+            source: H x W x 3, float32 RGB in [0, 1] (values outside are clipped).
+            target: same shape, dtype and range.
+
+        Returns:
+            H x W x 2, float32, (x, y) in pixels: a pixel of the source at p is found at p + flow[p] in the target.
+
+        Raises:
+            AlignmentError: the pictures are not such arrays, differ in shape, hold NaN or are too small.
+        """
+
+    def model_dump(self) -> dict[str, Any]:
+        """Name and all parameters, as plain data."""
+
+
+class _Parameters(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DisFlow(_Parameters):
+    """Dense inverse search (Kroeger et al., ECCV 2016) by OpenCV; the defaults are those of its preset `medium`.
+
+    Works on 8-bit gray. The result does not depend on the number of threads.
+    """
+
+    name: Literal["dis"] = "dis"
+    finest_scale: int = Field(default=1, ge=0)
+    """Pyramid level at which the search ends; 0 is full resolution, flow from a coarser one is enlarged."""
+    gradient_descent_iterations: int = Field(default=25, ge=1)
+    """Steps of the patch search per level."""
+    variational_refinement_iterations: int = Field(default=5, ge=0)
+    """Fixed-point iterations of the refinement per level."""
+    alpha: float = Field(default=20.0, ge=0)
+    """Weight of smoothness in the refinement."""
+    delta: float = Field(default=5.0, ge=0)
+    """Weight of colour constancy in the refinement."""
+    gamma: float = Field(default=10.0, ge=0)
+    """Weight of gradient constancy in the refinement."""
+    patch_size: int = Field(default=8, ge=4)
+    """Side of the patches, in pixels; below 4 OpenCV's implementation writes out of bounds."""
+    patch_stride: int = Field(default=3, ge=1)
+    """Distance of neighbouring patches, in pixels."""
+    use_spatial_propagation: bool = True
+    """Whether neighbouring patches pass on good matches."""
+
+    def __call__(self, source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Flow from source to target; arguments, result and errors are those of `FlowBackend`."""
+        # Below this OpenCV silently replaces finest scale and patch size by its own choice, which it derives from the
+        # width alone: it then crashes where the picture is much wider than high.
+        a, b = _gray_pair(source, target, self.name, smallest=4 * self.patch_size * 2**self.finest_scale)
+        search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        search.setFinestScale(self.finest_scale)
+        search.setGradientDescentIterations(self.gradient_descent_iterations)
+        search.setVariationalRefinementIterations(self.variational_refinement_iterations)
+        search.setVariationalRefinementAlpha(self.alpha)
+        search.setVariationalRefinementDelta(self.delta)
+        search.setVariationalRefinementGamma(self.gamma)
+        search.setPatchSize(self.patch_size)
+        search.setPatchStride(self.patch_stride)
+        search.setUseSpatialPropagation(self.use_spatial_propagation)
+        return np.asarray(search.calc(a, b, _NO_START), dtype=np.float32)
+
+
+class FarnebackFlow(_Parameters):
+    """Polynomial expansion (Farneback, SCIA 2003) by OpenCV; the defaults are those of its `FarnebackOpticalFlow`.
+
+    Works on 8-bit gray.
+    """
+
+    name: Literal["farneback"] = "farneback"
+    pyramid_scale: float = Field(default=0.5, gt=0, lt=1)
+    """Size of a pyramid level relative to the next finer one."""
+    levels: int = Field(default=5, ge=1)
+    """Number of pyramid levels."""
+    window_size: int = Field(default=13, ge=1)
+    """Side of the averaging window, in pixels."""
+    iterations: int = Field(default=10, ge=1)
+    """Iterations per level."""
+    polynomial_size: int = Field(default=5, ge=3)
+    """Side of the neighbourhood the polynomials are fitted to, in pixels."""
+    polynomial_sigma: float = Field(default=1.1, gt=0)
+    """Standard deviation of the Gaussian weights of that fit, in pixels."""
+
+    def __call__(self, source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Flow from source to target; arguments, result and errors are those of `FlowBackend`."""
+        a, b = _gray_pair(source, target, self.name, smallest=self.window_size)
+        found = cv2.calcOpticalFlowFarneback(
+            a,
+            b,
+            _NO_START,
+            self.pyramid_scale,
+            self.levels,
+            self.window_size,
+            self.iterations,
+            self.polynomial_size,
+            self.polynomial_sigma,
+            0,
+        )
+        return np.asarray(found, dtype=np.float32)
+
+
+_BACKENDS: dict[str, type[DisFlow] | type[FarnebackFlow]] = {"dis": DisFlow, "farneback": FarnebackFlow}
+
+
+def flow(name: str) -> FlowBackend:
+    """The flow backend of that name with its default parameters.
+
+    Args:
+        name: ``"dis"`` or ``"farneback"``.
+
+    Returns:
+        A callable (source, target) -> flow; see `FlowBackend`.
+
+    Raises:
+        AlignmentError: the name is unknown.
+    """
+    if name not in _BACKENDS:
+        raise AlignmentError(unknown_name("flow", name, _BACKENDS))
+    return _BACKENDS[name]()
+
+
+def _gray_pair(
+    source: NDArray[np.float32], target: NDArray[np.float32], name: str, smallest: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    for role, picture in (("source", source), ("target", target)):
+        if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.float32:
+            raise AlignmentError(f"expected a float32 {role} H x W x 3, got {picture.dtype} {picture.shape}")
+        if not np.isfinite(picture).all():
+            raise AlignmentError(f"the {role} contains NaN or infinite values")
+    if source.shape != target.shape:
+        raise AlignmentError(f"source and target differ in shape: {source.shape} and {target.shape}")
+    if min(source.shape[:2]) < smallest:
+        height, width = source.shape[:2]
+        raise AlignmentError(
+            f"flow {name!r} with these parameters needs at least {smallest} pixels a side, got {width} x {height}"
+        )
+    return _gray8(source), _gray8(target)
+
+
+def _gray8(picture: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """0.299 R + 0.587 G + 0.114 B (OpenCV's RGB2GRAY, as in ITU-R BT.601), rounded to 8 bit."""
+    gray = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY)
+    return np.rint(np.clip(gray, 0, 1) * 255).astype(np.uint8)

@@ -1,0 +1,64 @@
+"""The `sdd-bench` command: each command reads its options, calls one workflow and prints.
+
+Options can be given as environment variables too: ``SDD_BENCH_EVALUATE_WORKERS=2`` stands for ``evaluate --workers 2``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from sdd_bench.errors import SddBenchError
+
+# Command, its module in this package, and its line in the overview: nothing is imported to print the overview.
+_COMMANDS = {
+    "demo": "Make a small dataset with known truth, score four methods and show what the scores are worth.",
+    "synth": "Write synthetic pairs with known truth.",
+    "prepare": "Make a checked, split and cropped dataset from raw pairs.",
+    "evaluate": "Score a folder of predictions.",
+    "leaderboard": "Make tables from result files.",
+    "weights": "Get, add and verify the weight files that some metrics and flows need.",
+}
+
+
+class _Commands(click.Group):
+    """Commands that are imported when they are run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SddBenchError as error:
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            click.echo("Interrupted. Run the same command again to go on from here.", err=True)
+            sys.exit(130)
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={
+        "auto_envvar_prefix": "SDD_BENCH",
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 110,
+    },
+)
+@click.version_option(package_name="sdd-bench")
+def main() -> None:
+    """Dataset toolkit and benchmark for single-image defocus deblurring with misaligned photo pairs."""

@@ -1,0 +1,1 @@
+"""`sdd-bench demo`: the whole tool on a small dataset whose truth is known."""

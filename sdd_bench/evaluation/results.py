@@ -1,0 +1,286 @@
+"""Results on disk and in memory: one record per image, their means, and everything needed to compute them again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from sdd_bench.errors import ResultError
+from sdd_bench.evaluation.protocol import Protocol
+from sdd_bench.evaluation.references import Alignment
+from sdd_bench.io.atomic import write_text
+from sdd_bench.metrics.fidelity import Fidelity
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA_VERSION = 1
+METRICS = ("psnr", "ssim", "mae", "lpips")
+REFERENCES = ("gt", "deformed_gt", "aligned_gt")
+Environment = Literal["indoor", "outdoor"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Scores(_Record):
+    """One prediction against one reference.
+
+    Attributes:
+        psnr: dB; None for identical pictures, whose PSNR is infinite.
+        ssim: at most 1.
+        mae: in [0, 1].
+        lpips: at least 0; None if its weights were not there.
+        identical: whether the two pictures are equal in every pixel that counts.
+    """
+
+    psnr: float | None
+    ssim: float
+    mae: float
+    lpips: float | None = None
+    identical: bool = False
+
+    @classmethod
+    def of(cls, fidelity: Fidelity[float], lpips: float | None) -> Scores:
+        """Scores from the metrics' own numbers."""
+        identical = math.isinf(fidelity.psnr)
+        return cls(
+            psnr=None if identical else fidelity.psnr,
+            ssim=fidelity.ssim,
+            mae=fidelity.mae,
+            lpips=lpips,
+            identical=identical,
+        )
+
+
+class Measurement(_Record):
+    """What was measured of one prediction.
+
+    Attributes:
+        gt: scores against the ground truth as it is.
+        deformed_gt: scores against the ground truth deformed as the protocol says.
+        aligned_gt: scores against the truly aligned ground truth, over all pixels; only synthetic scenes have one.
+        alignment: how the ground truth lay.
+        error: why there are no scores; None if there are.
+    """
+
+    gt: Scores | None
+    deformed_gt: Scores | None
+    aligned_gt: Scores | None
+    alignment: Alignment
+    error: str | None = None
+
+
+class ImageResult(Measurement):
+    """One test image: what was measured, and of what.
+
+    Attributes:
+        stem: of the pair.
+        scene: of the pair.
+        environment: of the pair.
+        prediction_sha256: of the prediction file.
+    """
+
+    stem: str
+    scene: str
+    environment: Environment | None
+    prediction_sha256: str
+
+
+class Mean(_Record):
+    """Means of per-image scores against one reference.
+
+    Attributes:
+        psnr: mean over the images that are not identical to the reference; None if there are none.
+        ssim: mean over all images.
+        mae: mean over all images.
+        lpips: mean over all images; None if not computed.
+        identical: number of images left out of the mean PSNR.
+    """
+
+    psnr: float | None
+    ssim: float
+    mae: float
+    lpips: float | None
+    identical: int
+
+
+class Group(_Record):
+    """Means over a group of images: all, indoor or outdoor.
+
+    Attributes:
+        images: how many images have scores.
+        failed: how many have none, for the reason in their row.
+    """
+
+    images: int
+    failed: int
+    gt: Mean | None
+    deformed_gt: Mean | None
+    aligned_gt: Mean | None
+
+
+class DatasetReference(_Record):
+    """Which dataset was used."""
+
+    name: str
+    manifest_sha256: str
+    split: str
+
+
+class Run(_Record):
+    """How the numbers came about; nothing here is part of them.
+
+    Attributes:
+        command: the command line, or None when called from Python.
+        started: UTC, ISO 8601.
+        wall_seconds: of the whole evaluation.
+        workers: worker processes.
+        versions: of the software.
+        machine: processor and operating system.
+    """
+
+    command: str | None
+    started: str
+    wall_seconds: float
+    workers: int
+    versions: dict[str, str]
+    machine: dict[str, str]
+
+
+class EvaluationResult(_Record):
+    """One method on one split under one protocol.
+
+    Attributes:
+        method: name for tables.
+        protocol: the whole record.
+        protocol_sha256: its hash.
+        dataset: which dataset.
+        notes: what a reader of the numbers has to know.
+        weights: status of the weights behind the metrics (``none``, ``verified`` or ``random``).
+        images: one row per image, by stem.
+        means: keys ``all``, and ``indoor`` and ``outdoor`` where there are such images.
+        run: how the numbers came about.
+    """
+
+    schema_version: Literal[1] = 1
+    method: str
+    protocol: Protocol
+    protocol_sha256: str
+    dataset: DatasetReference
+    notes: tuple[str, ...]
+    weights: Literal["none", "verified", "random"]
+    images: tuple[ImageResult, ...]
+    means: dict[Literal["all", "indoor", "outdoor"], Group]
+    run: Run
+
+    def table(self) -> pd.DataFrame:
+        """One row per image, indexed by stem: columns as in ``per_image.csv``."""
+        import pandas as pd
+
+        return pd.DataFrame([_flat(image) for image in self.images]).set_index("stem")
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``result.json`` and ``per_image.csv`` into a folder, each whole or not at all.
+
+        Returns:
+            The path of ``result.json``.
+        """
+        folder = Path(folder)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(_flat(self.images[0])), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(_flat(image) for image in self.images)
+        write_text(folder / "per_image.csv", text.getvalue())
+        # The result comes last: where it is, the rest is too.
+        write_text(folder / "result.json", self.model_dump_json(indent=2) + "\n")
+        return folder / "result.json"
+
+    @classmethod
+    def load(cls, path: str | Path) -> EvaluationResult:
+        """Read a ``result.json``.
+
+        Raises:
+            ResultError: if it is not one, or of another schema version.
+        """
+        path = Path(path)
+        try:
+            text = path.read_text("utf-8")
+            found = json.loads(text).get("schema_version")
+        except (OSError, UnicodeDecodeError, AttributeError, json.JSONDecodeError) as error:
+            raise ResultError(f"{path}: not a result file ({error}).") from error
+        if found != SCHEMA_VERSION:
+            raise ResultError(
+                f"{path}: result of schema version {found}, this version of sdd-bench reads {SCHEMA_VERSION}. "
+                "Evaluate the predictions again, or use the version that wrote it."
+            )
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise ResultError(f"{path}: not a sound result file. {error}") from error
+
+
+def group_means(images: Sequence[ImageResult]) -> dict[Literal["all", "indoor", "outdoor"], Group]:
+    """Means over all images, and over the indoor and the outdoor ones where there are any."""
+    groups: dict[Literal["all", "indoor", "outdoor"], Group] = {"all": _group(images)}
+    environments: tuple[Environment, ...] = ("indoor", "outdoor")
+    for environment in environments:
+        members = [image for image in images if image.environment == environment]
+        if members:
+            groups[environment] = _group(members)
+    return groups
+
+
+def _group(images: Sequence[ImageResult]) -> Group:
+    scored = [image for image in images if image.error is None]
+    return Group(
+        images=len(scored),
+        failed=len(images) - len(scored),
+        gt=_mean(image.gt for image in scored),
+        deformed_gt=_mean(image.deformed_gt for image in scored),
+        aligned_gt=_mean(image.aligned_gt for image in scored),
+    )
+
+
+def _mean(scores: Iterable[Scores | None]) -> Mean | None:
+    present = [score for score in scores if score is not None]
+    if not present:
+        return None
+    psnr = [score.psnr for score in present if score.psnr is not None]
+    lpips = [score.lpips for score in present if score.lpips is not None]
+    return Mean(
+        psnr=math.fsum(psnr) / len(psnr) if psnr else None,
+        ssim=math.fsum(score.ssim for score in present) / len(present),
+        mae=math.fsum(score.mae for score in present) / len(present),
+        lpips=math.fsum(lpips) / len(lpips) if len(lpips) == len(present) else None,
+        identical=len(present) - len(psnr),
+    )
+
+
+def _flat(image: ImageResult) -> dict[str, Any]:
+    """One row of a table: the scores as ``METRIC_REFERENCE``, then the alignment."""
+    row: dict[str, Any] = {"stem": image.stem, "scene": image.scene, "environment": image.environment}
+    for reference in REFERENCES:
+        scores: Scores | None = getattr(image, reference)
+        for metric in METRICS:
+            row[f"{metric}_{reference}"] = None if scores is None else getattr(scores, metric)
+        if scores is not None and scores.identical:
+            row[f"psnr_{reference}"] = math.inf
+    alignment = image.alignment
+    return row | {
+        "zoom": alignment.zoom,
+        "shift_x": None if alignment.shift is None else alignment.shift[0],
+        "shift_y": None if alignment.shift is None else alignment.shift[1],
+        "mean_flow": alignment.mean_flow,
+        "left_out": alignment.left_out,
+        "error": image.error,
+        "prediction_sha256": image.prediction_sha256,
+    }

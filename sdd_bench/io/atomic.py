@@ -1,0 +1,157 @@
+"""Write a file whole or not at all.
+
+The new content goes to a hidden temporary name in the same folder, is flushed to the disk, and only then takes the
+final name in one step. A reader, a crash or a power cut sees the old file or the new one, never a part of one.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sdd_bench.errors import OutputError
+
+# What a killed process may leave behind starts with this, so that others (staging) know it for rubbish.
+TEMPORARY_PREFIX = ".sdd-bench-tmp-"
+
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_ADVICE = {
+    **dict.fromkeys(_DISK_FULL, "Free some space or choose a place on another disk."),
+    **dict.fromkeys(
+        (errno.EACCES, errno.EPERM, errno.EROFS), "Choose a folder you may write to or change its permissions."
+    ),
+    **dict.fromkeys((errno.ENOTDIR, errno.EEXIST), "A part of this path is a file, not a folder: choose another path."),
+    errno.EISDIR: "This is a folder: choose another name.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+}
+
+
+def write_bytes(path: Path | str, data: bytes | memoryview) -> None:
+    """Write bytes to a file, whole or not at all; an existing file is replaced and missing folders are made.
+
+    Args:
+        path: the file; a symbolic link of this name is replaced, not followed.
+        data: its new content.
+
+    Raises:
+        OutputError: the file can't be written; nothing of it was.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write text as UTF-8, its line ends unchanged on every platform; see `write_bytes`."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path | str, obj: Any) -> None:
+    """Write an object as JSON for people: UTF-8, two spaces of indent, keys in their given order, a final newline.
+
+    Args:
+        path: the file; see `write_bytes`.
+        obj: what `json.dumps` accepts. JSON has no NaN and no infinity: say what they mean (``null``, a flag).
+
+    Raises:
+        OutputError: the file can't be written.
+        ValueError: `obj` holds NaN or an infinity.
+        TypeError: `obj` holds something that is not JSON.
+    """
+    write_text(path, json.dumps(obj, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Lend a temporary name that some library can write to, and make it `path` at the end of the block.
+
+    Args:
+        path: the final file; missing folders are made.
+
+    Yields:
+        A path that does not exist yet: same folder and suffix, hidden name. If the block raises, what was written there
+        is removed and `path` is as before.
+
+    Raises:
+        OutputError: the file can't be written (`path` is a folder, no permission, disk full, nothing was written).
+            Other errors of the block, for example of a file it reads, pass unchanged.
+    """
+    path = Path(path)
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{path.suffix}")
+    with output_errors(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        make_folder(path.parent)
+    try:
+        try:
+            yield temporary
+        except OSError as error:
+            if error.errno in _DISK_FULL or (error.filename and Path(os.fsdecode(error.filename)) == temporary):
+                raise _output_error(path, error) from error
+            raise
+        with output_errors(path):
+            if not temporary.is_file():
+                raise OutputError(f"{path} can't be written: nothing was saved under the temporary name that was lent.")
+            _sync_file(temporary)
+            temporary.replace(path)
+            sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its missing parents so that they survive a power cut.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    missing = [part for part in (folder, *folder.parents) if not part.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in missing:
+        sync_folder(part.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Force a folder's list of names to the disk; without effect where the platform or file system has no such thing.
+
+    Raises:
+        OSError: the disk reports an error.
+    """
+    if os.name == "nt":  # Windows can't open a folder; its file systems journal renames
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # network file systems that sync names by themselves
+            raise
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def output_errors(path: Path) -> Iterator[None]:
+    """Turn every OSError of the block into an `OutputError` that says what can't be written, why, and what to do.
+
+    Raises:
+        OutputError: in place of the OSError, which is chained.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise _output_error(path, error) from error
+
+
+def _output_error(path: Path, error: OSError) -> OutputError:
+    advice = _ADVICE.get(error.errno or 0, "Choose another place.")
+    return OutputError(f"{path} can't be written: {error.strerror or error}. {advice}")
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,344 @@
+import itertools
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter, map_coordinates
+from skimage import data
+
+from sdd_bench.alignment import Similarity, estimate_similarity, warp
+from sdd_bench.errors import AlignmentError
+
+FOCAL_STACK = Path(__file__).parents[2].parent / "shared" / "data" / "focal_stack"
+SHAPE = (300, 400, 3)
+
+similarities = st.builds(
+    Similarity, st.floats(0.5, 2), st.tuples(st.floats(-50, 50), st.floats(-50, 50)), st.just(None)
+)
+
+
+def parameters(similarity):
+    return np.array([similarity.zoom, *similarity.shift])
+
+
+def corner_error(similarity, zoom, shift, shape):
+    """Largest distance between where two similarities put a corner, in pixels."""
+    corners = np.array([[x, y] for x in (0, shape[1] - 1) for y in (0, shape[0] - 1)], dtype=float)
+    true = Similarity(zoom, tuple(shift))
+    return np.linalg.norm(similarity.apply(corners, shape) - true.apply(corners, shape), axis=1).max()
+
+
+# --- algebra
+
+
+@given(similarities)
+def test_inverse_undoes(s):
+    np.testing.assert_allclose(parameters(s.compose(s.inverse())), [1, 0, 0], atol=1e-12)
+    np.testing.assert_allclose(parameters(s.inverse().compose(s)), [1, 0, 0], atol=1e-12)
+    np.testing.assert_allclose(parameters(s.inverse().inverse()), parameters(s), rtol=1e-12, atol=1e-12)
+
+
+@given(similarities, similarities, similarities)
+def test_composition_is_associative(a, b, c):
+    np.testing.assert_allclose(
+        parameters(a.compose(b).compose(c)), parameters(a.compose(b.compose(c))), rtol=1e-12, atol=1e-10
+    )
+
+
+@given(similarities)
+def test_identity_is_neutral(s):
+    identity = Similarity(1.0, (0.0, 0.0))
+    assert np.array_equal(parameters(s.compose(identity)), parameters(s))
+    assert np.array_equal(parameters(identity.compose(s)), parameters(s))
+
+
+@given(similarities, similarities, st.floats(-100, 500), st.floats(-100, 500))
+def test_composition_applies_this_one_first(first, then, x, y):
+    point = np.array([x, y])
+    expected = then.apply(first.apply(point, SHAPE), SHAPE)
+    np.testing.assert_allclose(first.compose(then).apply(point, SHAPE), expected, rtol=1e-12, atol=1e-9)
+
+
+def test_apply_follows_the_definition():
+    # x' = c + zoom (x - c) + shift with c = ((W - 1) / 2, (H - 1) / 2) = (199.5, 149.5)
+    s = Similarity(1.1, (3.0, -2.0))
+    np.testing.assert_allclose(s.apply(np.array([199.5, 149.5]), SHAPE), [202.5, 147.5])
+    np.testing.assert_allclose(s.apply(np.array([[0, 0]]), SHAPE), [[199.5 - 219.45 + 3, 149.5 - 164.45 - 2]])
+
+
+@given(similarities)
+def test_flow_takes_pixels_where_apply_puts_them(s):
+    y, x = np.mgrid[0:30, 0:40]
+    pixels = np.dstack([x, y]).astype(float)
+    flow = s.flow((30, 40, 3))
+    assert flow.dtype == np.float32
+    np.testing.assert_allclose(pixels + flow, s.apply(pixels, (30, 40)), atol=1e-5)
+
+
+def numerical_jacobian(function, at, step=1e-6):
+    return np.stack([(function(at + e) - function(at - e)) / (2 * step) for e in np.eye(3) * step], axis=1)
+
+
+def test_covariance_is_carried_to_first_order():
+    # Oracle: the Jacobian by finite differences of the parameters alone.
+    def build(p, covariance=None):
+        return Similarity(p[0], (p[1], p[2]), covariance)
+
+    rng = np.random.default_rng(0)
+    a, b = np.array([1.02, 5.0, -3.0]), np.array([0.97, -8.0, 2.0])
+    ca, cb = (m @ m.T for m in rng.normal(size=(2, 3, 3)))
+    by = numerical_jacobian(lambda p: parameters(build(p).inverse()), a)
+    np.testing.assert_allclose(build(a, ca).inverse().covariance, by @ ca @ by.T, rtol=1e-6)
+    by_a = numerical_jacobian(lambda p: parameters(build(p).compose(build(b))), a)
+    by_b = numerical_jacobian(lambda p: parameters(build(a).compose(build(p))), b)
+    expected = by_a @ ca @ by_a.T + by_b @ cb @ by_b.T
+    np.testing.assert_allclose(build(a, ca).compose(build(b, cb)).covariance, expected, rtol=1e-6)
+    assert build(a, ca).compose(build(b)).covariance is None
+
+
+def test_composition_with_an_undecided_estimate_is_undecided():
+    good = Similarity(1.0, (0.0, 0.0), inlier_share=0.9)
+    bad = Similarity(np.nan, (np.nan, np.nan), None, 0.0, converged=False, reason="no texture")
+    for both in (good.compose(bad), bad.compose(good), bad.inverse()):
+        assert not both.converged
+        assert both.reason == "no texture"
+        assert both.inlier_share == 0
+
+
+# --- estimation on rendered pairs: both views from a finer source, resampled by scipy's splines, so neither is a
+# --- resampling of the other, and with nothing of this package in them
+
+
+def photograph(name):
+    picture = getattr(data, name)().astype(np.float64) / 255
+    return picture if picture.ndim == 2 else picture @ [0.299, 0.587, 0.114]
+
+
+def disc_blurred(picture, radius):
+    """Blur by discs of a radius that varies over the picture (blending between five fixed ones)."""
+    levels = np.linspace(radius.min(), radius.max(), 5)
+    y, x = np.mgrid[-7:8, -7:8]
+    kernels = [np.clip(level + 0.5 - np.hypot(x, y), 0, 1) for level in levels]
+    stack = np.stack([cv2.filter2D(picture, -1, k / k.sum(), borderType=cv2.BORDER_REFLECT) for k in kernels])
+    weights = np.maximum(1 - np.abs(radius - levels[:, None, None]) / (levels[1] - levels[0]), 0)
+    return (stack * weights).sum(axis=0)
+
+
+def rendered_pair(name, zoom, shift, blur_source, blur_target, seed=0, finer=3):
+    """Source and target, 8-bit values in [0, 1], in which x' = c + zoom (x - c) + shift holds."""
+    texture = photograph(name)
+    big = gaussian_filter(np.kron(texture, np.ones((2, 2))), 0.6 * finer, mode="mirror")
+    height, width = (side // finer for side in big.shape)
+    rows, columns = (np.arange(side * finer) for side in (height, width))
+
+    def fine(positions, length, move):
+        centre = (length - 1) / 2
+        coarse = (positions + 0.5) / finer - 0.5
+        return (centre + zoom * (coarse - centre) + move + 0.5) * finer - 0.5
+
+    places = np.meshgrid(fine(rows, height, shift[1]), fine(columns, width, shift[0]), indexing="ij")
+    moved = map_coordinates(big, places, order=3, mode="mirror")
+    y, x = np.mgrid[0:height, 0:width] / [[[height]], [[width]]]
+    rng = np.random.default_rng(seed)
+    views = []
+    for view, blur, gain in ((moved, blur_source, 1), (big, blur_target, 0.95)):
+        pixels = view[: height * finer, : width * finer].reshape(height, finer, width, finer).mean(axis=(1, 3))
+        pixels = disc_blurred(pixels, np.maximum(blur(x, y), 0.05)) * gain + rng.normal(0, 0.005, (height, width))
+        views.append(np.rint(np.clip(pixels, 0, 1) * 255)[20:-20, 20:-20, None].repeat(3, axis=2) / 255)
+    return views[0].astype(np.float32), views[1].astype(np.float32)
+
+
+def sharp(x, y):
+    return 0 * x + 0.1 * y
+
+
+def blurry(x, y):
+    return 2.5 + 2 * np.sin(4 * x + 3 * y)
+
+
+def near_focus(x, y):
+    return 3.5 * np.abs(x - 0.2)
+
+
+def far_focus(x, y):
+    return 3.5 * np.abs(x - 0.8)
+
+
+CASES = [
+    ("astronaut", 1.013, (-6.3, 7.2), sharp, blurry),
+    ("astronaut", 0.982, (11.4, -9.7), near_focus, far_focus),
+    ("coffee", 1.0, (3.4, 0.6), sharp, blurry),
+    ("coffee", 0.991, (-10.2, 4.8), blurry, sharp),
+    ("camera", 1.019, (0.3, -11.8), far_focus, near_focus),
+    ("camera", 1.048, (37.5, -31.0), sharp, blurry),
+]
+
+
+@pytest.mark.parametrize(("name", "zoom", "shift", "blur_source", "blur_target"), CASES)
+def test_zoom_and_shift_of_rendered_pairs_are_found(name, zoom, shift, blur_source, blur_target):
+    source, target = rendered_pair(name, zoom, shift, blur_source, blur_target)
+    found = estimate_similarity(source, target)
+    assert found.converged, found.reason
+    assert corner_error(found, zoom, shift, source.shape) < 0.03
+    # The 99.9 % quantile of chi squared with three degrees of freedom is 16.3.
+    miss = parameters(found) - [zoom, *shift]
+    assert miss @ np.linalg.solve(found.covariance, miss) < 16.3
+    assert found.inlier_share > 0.8
+
+
+def test_covariance_grows_with_noise_and_blur():
+    clear = estimate_similarity(*rendered_pair("astronaut", 1.01, (3, 2), sharp, sharp))
+    source, target = rendered_pair("astronaut", 1.01, (3, 2), sharp, blurry)
+    noise = np.random.default_rng(1).normal(0, 0.05, (2, *source.shape)).astype(np.float32)
+    unclear = estimate_similarity(source + noise[0], target + noise[1])
+    assert unclear.converged, unclear.reason
+    assert (np.diag(unclear.covariance) > 4 * np.diag(clear.covariance)).all()
+    assert corner_error(unclear, 1.01, (3, 2), source.shape) < 0.3
+
+
+def test_identical_pictures_give_the_identity():
+    source, _ = rendered_pair("astronaut", 1, (0, 0), sharp, sharp)
+    np.testing.assert_allclose(parameters(estimate_similarity(source, source)), [1, 0, 0], atol=1e-6)
+
+
+def test_swapping_the_pictures_gives_the_inverse():
+    source, target = rendered_pair("coffee", 0.991, (-10.2, 4.8), near_focus, far_focus)
+    forward, backward = estimate_similarity(source, target), estimate_similarity(target, source)
+    assert corner_error(forward.compose(backward), 1, (0, 0), source.shape) < 0.03
+
+
+def test_gain_and_offset_do_not_matter():
+    source, target = rendered_pair("coffee", 0.991, (-10.2, 4.8), sharp, blurry)
+    plain = estimate_similarity(source, target)
+    changed = estimate_similarity(source, target * np.float32(0.6) + np.float32(0.2))
+    assert corner_error(changed, plain.zoom, plain.shift, source.shape) < 0.01
+
+
+def test_cropping_both_pictures_moves_the_centre_only():
+    source, target = rendered_pair("astronaut", 1.013, (-6.3, 7.2), sharp, blurry)
+    height, width = source.shape[0] - 61, source.shape[1] - 90
+    found = estimate_similarity(source[:height, :width], target[:height, :width])
+    # About its own centre, d = c' - c away, the same motion has shift + (zoom - 1) d.
+    shift = np.array([-6.3, 7.2]) + 0.013 * np.array([-45, -30.5])
+    assert corner_error(found, 1.013, shift, (height, width)) < 0.03
+
+
+@pytest.mark.parametrize("side", [64, 65, 97])
+def test_small_pictures_work_from_64_pixels_on(side):
+    source, target = rendered_pair("astronaut", 1.0, (2.0, 1.0), sharp, sharp)
+    found = estimate_similarity(source[90 : 90 + side, 90 : 90 + side], target[90 : 90 + side, 90 : 90 + side])
+    assert found.converged, found.reason
+    assert corner_error(found, 1.0, (2.0, 1.0), (side, side)) < 0.2
+
+
+def view(name, flip=False):
+    gray = photograph(name)[:380, :500].astype(np.float32)
+    return np.ascontiguousarray((gray[:, ::-1] if flip else gray)[..., None].repeat(3, axis=2))
+
+
+def noise(seed, strength):
+    values = 0.5 + strength * np.random.default_rng(seed).standard_normal((300, 400, 1))
+    return values.repeat(3, axis=2).astype(np.float32)
+
+
+def grating(period, phase):
+    y, x = np.mgrid[0:300, 0:400] * 2 * np.pi / period
+    waves = 0.5 + 0.3 * np.sin(x + phase) * np.sin(y)
+    return (waves[..., None] + 0.02 * (noise(int(phase * 10), 1) - 0.5)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "reason"),
+    [
+        (np.full(SHAPE, 0.5, np.float32), np.full(SHAPE, 0.5, np.float32), "texture"),
+        (view("astronaut"), np.full_like(view("astronaut"), 0.5), "texture"),
+        (view("astronaut"), view("camera"), "share|correlates"),
+        (view("astronaut"), view("astronaut", flip=True), "share|correlates"),
+        (view("coffee"), view("coffee", flip=True), "share|correlates"),
+        (view("astronaut"), 1 - view("astronaut"), "share|correlates"),
+        (noise(0, 0.2), noise(1, 0.2), "share|correlates"),
+        (noise(0, 0.002), noise(1, 0.002), "share|correlates"),
+        (np.where(view("camera") > 0.02, 1, 0).astype(np.float32), np.ones_like(view("camera")), "texture"),
+        (grating(40, 0), grating(40, 1), "repeats"),
+        (grating(60, 0), grating(60, 1), "repeats"),
+    ],
+    ids=[
+        "both constant",
+        "one constant",
+        "unrelated",
+        "mirrored",
+        "mirrored, nearly symmetric",
+        "negative",
+        "noise",
+        "faint noise",
+        "clipped",
+        "grating of 40 px",
+        "grating of 60 px",
+    ],
+)
+def test_pictures_that_do_not_tell_are_said_to(source, target, reason):
+    found = estimate_similarity(source, target)
+    assert not found.converged
+    assert found.covariance is None
+    assert np.isnan(parameters(found)).all()
+    assert re.search(reason, found.reason)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        (view("astronaut"), view("astronaut")[1:], "differ in shape"),
+        (view("astronaut")[..., 0], view("astronaut")[..., 0], "H x W x 3"),
+        (view("astronaut").astype(np.float64), view("astronaut"), "float32 source"),
+        (view("astronaut"), view("astronaut") * np.float32(np.nan), "target contains NaN"),
+        (view("astronaut")[:63], view("astronaut")[:63], "at least 64 pixels"),
+    ],
+)
+def test_unfit_input_is_named(source, target, message):
+    with pytest.raises(AlignmentError, match=message):
+        estimate_similarity(source, target)
+
+
+# --- estimation on a real focal stack, without truth
+
+
+@pytest.fixture(scope="module")
+def focal_stack():
+    if not FOCAL_STACK.is_dir():
+        pytest.skip("the real focal stack (shared/data/focal_stack beside the repository) is absent")
+    slices = []
+    for path in sorted(FOCAL_STACK.glob("*.jpg")):
+        half = cv2.imread(str(path), cv2.IMREAD_REDUCED_COLOR_2)
+        slices.append(cv2.cvtColor(half, cv2.COLOR_BGR2RGB).astype(np.float32) / 255)
+    return slices
+
+
+def test_steps_through_a_real_stack_compose(focal_stack):
+    shape = focal_stack[0].shape
+    errors = []
+    for i, j, k in zip(focal_stack, focal_stack[1:], focal_stack[2:], strict=False):
+        first, second, both = estimate_similarity(i, j), estimate_similarity(j, k), estimate_similarity(i, k)
+        assert first.converged
+        assert second.converged
+        assert both.converged
+        errors.append(corner_error(first.compose(second), both.zoom, both.shift, shape))
+    # Half resolution: one pixel here is two of the photographs.
+    assert np.median(errors) < 0.25
+    assert max(errors) < 1
+
+
+def gradients(picture):
+    gray = cv2.GaussianBlur(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), (0, 0), 2)
+    return np.hypot(cv2.Sobel(gray, cv2.CV_32F, 1, 0), cv2.Sobel(gray, cv2.CV_32F, 0, 1))[24:-24, 24:-24].ravel()
+
+
+def test_aligned_slices_of_a_real_stack_correlate_better(focal_stack):
+    for source, target in list(itertools.pairwise(focal_stack))[::3]:
+        found = estimate_similarity(source, target)
+        aligned = warp(target, found.flow(target.shape), "bilinear")
+        before, after = (np.corrcoef(gradients(source), gradients(t))[0, 1] for t in (target, aligned))
+        assert after > before + 0.02

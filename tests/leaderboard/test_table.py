@@ -1,0 +1,114 @@
+import json
+import math
+
+import pytest
+
+from sdd_bench.errors import ProblemsError, ResultError
+from sdd_bench.evaluation.protocol import get_protocol
+from sdd_bench.evaluation.references import Alignment
+from sdd_bench.evaluation.results import (
+    DatasetReference,
+    EvaluationResult,
+    ImageResult,
+    Run,
+    Scores,
+    group_means,
+)
+from sdd_bench.leaderboard.table import collect, markdown
+
+
+def save(folder, method, psnr, *, protocol="sdd-v1.dev", dataset="1" * 64, notes=()):
+    record = get_protocol(protocol)
+    scores = Scores(psnr=None if math.isinf(psnr) else psnr, ssim=0.5, mae=0.1, identical=math.isinf(psnr))
+    alignment = Alignment(zoom=1.0, shift=(0.0, 0.0), mean_flow=0.0, forward_backward_error=None, left_out=0.0)
+    images = (
+        ImageResult(
+            stem="a",
+            scene="a",
+            environment=None,
+            prediction_sha256="0" * 64,
+            gt=scores,
+            deformed_gt=scores,
+            aligned_gt=None,
+            alignment=alignment,
+        ),
+    )
+    EvaluationResult(
+        method=method,
+        protocol=record,
+        protocol_sha256=record.hash,
+        dataset=DatasetReference(name="data", manifest_sha256=dataset, split="test"),
+        notes=notes,
+        weights="none",
+        images=images,
+        means=group_means(images),
+        run=Run(command=None, started="2026-01-01T00:00:00", wall_seconds=1.0, workers=1, versions={}, machine={}),
+    ).save(folder)
+
+
+def methods(text):
+    rows = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
+    return [row for row in rows if row != "method"]
+
+
+def test_methods_are_ordered_by_psnr_against_the_deformed_ground_truth(tmp_path):
+    for name, psnr in (("low", 20.0), ("high", 30.0), ("perfect", math.inf), ("middle", 25.0)):
+        save(tmp_path / name, name, psnr)
+    text = markdown(collect(tmp_path))
+    assert methods(text) == ["perfect", "high", "middle", "low"]
+    assert "| high | 30.00 | 0.5000 | 0.1000 | n/a | 30.00 | 0.5000 | 0.1000 | n/a |" in text
+    assert "| perfect | identical |" in text
+
+
+def test_protocols_and_datasets_never_share_a_table(tmp_path):
+    save(tmp_path / "1", "m", 20.0)
+    save(tmp_path / "2", "m", 21.0, protocol="jdrl2022.dev")
+    save(tmp_path / "3", "m", 22.0, dataset="2" * 64)
+    text = markdown(collect(tmp_path))
+    assert text.count("## ") == 3
+    assert methods(text) == ["m", "m", "m"]
+
+
+def test_the_same_results_give_the_same_bytes_wherever_they_lie(tmp_path):
+    for folder, order in (("x", "abc"), ("y", "cab")):
+        for place, name in enumerate(order):
+            save(tmp_path / folder / str(place), name, 20.0 + ord(name))
+    assert markdown(collect(tmp_path / "x")) == markdown(collect(tmp_path / "y"))
+
+
+def test_two_results_of_one_method_in_one_table_are_refused(tmp_path):
+    save(tmp_path / "1", "m", 20.0)
+    save(tmp_path / "2", "m", 21.0)
+    with pytest.raises(ProblemsError, match="m has 2 results"):
+        markdown(collect(tmp_path))
+
+
+def test_markup_in_a_method_name_stays_text(tmp_path):
+    save(tmp_path / "1", "<script>|*x*", 20.0)
+    row = next(line for line in markdown(collect(tmp_path)).splitlines() if "script" in line)
+    assert row.startswith("| \\<script\\>\\|\\*x\\* |")
+
+
+def test_every_file_that_is_no_result_is_named(tmp_path):
+    save(tmp_path / "sound", "m", 20.0)
+    for name, content in (("broken", "{"), ("newer", json.dumps({"schema_version": 9}))):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "result.json").write_text(content)
+    with pytest.raises(ProblemsError) as caught:
+        collect(tmp_path)
+    assert [("broken" in problem, "newer" in problem) for problem in caught.value.problems] == [
+        (True, False),
+        (False, True),
+    ]
+
+
+def test_an_empty_folder_says_how_to_fill_it(tmp_path):
+    with pytest.raises(ResultError, match="sdd-bench evaluate"):
+        collect(tmp_path)
+
+
+def test_a_note_is_told_once_with_the_methods_it_is_about(tmp_path):
+    save(tmp_path / "1", "a", 20.0, notes=("of all", "of one"))
+    save(tmp_path / "2", "b", 21.0, notes=("of all",))
+    lines = markdown(collect(tmp_path)).splitlines()
+    assert lines[-3:] == ["", "- all methods: of all", "- a: of one"]
