@@ -130,12 +130,15 @@ class _Sample(torch.autograd.Function):
         corner, fraction = ctx.saved_tensors  # type: ignore[attr-defined]  # set by save_for_backward
         shape, stride, kernel = ctx.geometry  # type: ignore[attr-defined]  # set in forward
         planes = gradient.new_zeros(shape[1], shape[0])
-        across, down = kernel.weights(fraction[0]), kernel.weights(fraction[1])
-        for j in range(kernel.taps):
-            line = gradient.T * down[j]
-            for i in range(kernel.taps):
-                for plane, share in zip(planes, line * across[i], strict=True):
-                    plane[j * stride + i :].index_add_(0, corner, share)
+        taps = torch.arange(kernel.taps, device=corner.device)[:, None]
+        for start in range(0, len(corner), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            across, down = kernel.weights(fraction[0, part]), kernel.weights(fraction[1, part])
+            line = corner[part] + taps
+            for plane, received in zip(planes, gradient[part].T, strict=True):
+                shares = received * across
+                for j in range(kernel.taps):
+                    plane.index_add_(0, (line + j * stride).flatten(), (shares * down[j]).flatten())
         return planes.T, None, None, None, None
 
 

@@ -21,7 +21,7 @@ _LEAST_EXPLAINED = 0.8
 # Tukey's biweight rejects displacements beyond this many robust standard deviations.
 _REJECT = 6.0
 _ITERATIONS = 6
-# Aliasing and interpolation leave errors that don't average out: about so many pixels on rendered pairs of known truth.
+# Aliasing and interpolation leave errors that don't average out; measured as so many pixels on rendered pairs.
 _SYSTEMATIC = 2e-3
 # Regions along the longer side, whose errors are taken as independent of each other.
 _REGIONS = 10
@@ -141,7 +141,7 @@ class Bands:
         y = rows.start + side * np.arange(down) + middle - here.centre_y
         x = columns.start + side * np.arange(across) + middle - here.centre_x
         place = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-        used = weight > 0
+        used = weight * (xx + yy) > 0
         scale = 2.0**level
         return _Tiles(place[used] * scale, information[used] / scale**2, pull[used] / scale)
 
@@ -194,7 +194,8 @@ def _robust_fit(bands: list[_Tiles]) -> tuple[Array, Array, float]:
         shrink = np.linalg.inv(eye + scatter[:, None, None] ** 2 * information)
         capped, capped_pull = shrink @ information, (shrink @ pull[..., None])[..., 0]
         normal = np.einsum("nki,nkl,nlj,n->ij", design, capped, design, keep)
-        if not np.linalg.cond(normal * np.outer(*[1 / np.sqrt(np.maximum(np.diag(normal), 1e-300))] * 2)) < 1e8:
+        unit = np.sqrt(np.maximum(np.diag(normal), 1e-300))
+        if not np.linalg.cond(normal / np.outer(unit, unit)) < 1e8:
             raise NoTextureError("the texture that both pictures share doesn't determine zoom and shift")
         change = np.linalg.solve(normal, np.einsum("nki,nk,n->i", design, capped_pull, keep))
     scores = np.einsum("nki,nk,n->ni", design, capped_pull - (capped @ (design @ change)[..., None])[..., 0], keep)

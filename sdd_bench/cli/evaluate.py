@@ -19,7 +19,6 @@ import click
 @click.option("--dataset", type=click.Path(path_type=Path), required=True, help="A prepared dataset.")
 @click.option(
     "--protocol",
-    "protocols",
     multiple=True,
     default=["sdd-v1.dev"],
     show_default=True,
@@ -33,6 +32,7 @@ import click
     show_default=True,
     help="Folder of results, one per method and protocol.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace a result of the same name of other predictions or data.")
 @click.option("--require", multiple=True, type=click.Choice(["lpips"]), help="Fail if this metric can't be computed.")
 @click.option(
     "--cache", type=click.Path(path_type=Path), help="Folder of kept references and rows.  [default: the user's cache]"
@@ -41,9 +41,10 @@ import click
 def evaluate(
     pred: Path,
     dataset: Path,
-    protocols: tuple[str, ...],
+    protocol: tuple[str, ...],
     method: str | None,
     out: Path,
+    overwrite: bool,
     require: tuple[str, ...],
     cache: Path | None,
     workers: int,
@@ -62,9 +63,10 @@ def evaluate(
     results = evaluate_all(
         pred,
         dataset,
-        protocols,
+        protocol,
         method=method,
         out=out,
+        overwrite=overwrite,
         require=require,
         cache=cache,
         workers=workers,
@@ -73,5 +75,7 @@ def evaluate(
     for result in results:
         console.print(result_table(result))
         for note in result.notes:
-            console.print(f"  {note}", style="dim", markup=False)
-        console.print(f"  {out / result.method / result.protocol.id / 'result.json'}", markup=False, soft_wrap=True)
+            console.print(f"  {note}", style="dim", markup=False, emoji=False)
+        console.print(
+            f"  {out / result.method / result.protocol.id / 'result.json'}", markup=False, emoji=False, soft_wrap=True
+        )

@@ -50,7 +50,18 @@ PHOTOGRAPHS: dict[str, Photograph] = {
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+# Beyond these a scene makes no sense, or takes forever.
+_BOUNDS: dict[str, Range] = {
+    "foreground_layers": (1, 20),
+    "max_blur_radius": (0, 64),
+    "zoom": (-0.2, 0.2),
+    "shift": (-512, 512),
+    "parallax": (0, 64),
+    "exposure_stops": (-3, 3),
+}
 
 
 class SceneSettings(_Record):
@@ -63,7 +74,7 @@ class SceneSettings(_Record):
     width: int = Field(default=640, ge=64, le=8192)
     height: int = Field(default=512, ge=64, le=8192)
     supersampling: int = Field(default=2, ge=2, le=8, description="render grid, samples per pixel and axis")
-    texture_density: float = Field(default=2.0, ge=1.0, description="photograph pixels per final pixel")
+    texture_density: float = Field(default=2.1, ge=2.0, description="photograph pixels per final pixel")
     photographs: tuple[str, ...] = tuple(PHOTOGRAPHS)
     foreground_layers: tuple[int, int] = (2, 4)
     aperture: Literal["disc", "gaussian", "mixed"] = "mixed"
@@ -84,13 +95,10 @@ class SceneSettings(_Record):
         if not any(PHOTOGRAPHS[name].background for name in self.photographs):
             able = ", ".join(name for name, photograph in PHOTOGRAPHS.items() if photograph.background)
             raise ValueError(f"photographs: none of them can fill the background; add one of {able}")
-        ranges = ("max_blur_radius", "zoom", "shift", "parallax", "exposure_stops", "foreground_layers")
-        for name in ranges:
+        for name, (least, most) in _BOUNDS.items():
             low, high = getattr(self, name)
-            if not low <= high:
-                raise ValueError(f"{name}: ({low}, {high}) is not a range from low to high")
-        if self.max_blur_radius[0] < 0 or self.foreground_layers[0] < 0:
-            raise ValueError("max_blur_radius and foreground_layers can't be negative")
+            if not least <= low <= high <= most:
+                raise ValueError(f"{name}: ({low}, {high}) is not a range from low to high within [{least}, {most}]")
         return self
 
 

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from sdd_bench import __version__
 from sdd_bench.datasets.rendering import render_pair
 from sdd_bench.datasets.scenes import SceneSettings, random_scene
 from sdd_bench.errors import DatasetError
@@ -46,8 +47,9 @@ def synthesize(
 ) -> Path:
     """Write ``test + train`` synthetic pairs to a new folder.
 
-    The same seed, settings and counts give the same bytes, with any number of workers; scene i depends on the seed and
-    on i alone. An interrupted run continues when called again with the same arguments.
+    With the same versions of this package and its libraries, the same seed, settings and counts give the same bytes,
+    with any number of workers; scene i depends on the seed and on i alone. An interrupted run continues when called
+    again with the same arguments.
 
     Args:
         out: folder to create.
@@ -75,6 +77,7 @@ def synthesize(
     splits = {f"scene_{i:0{digits}d}": "test" if i < test else "train" for i in range(test + train)}
     plan = {
         "schema_version": SCHEMA_VERSION,
+        "tool_version": __version__,
         "seed": seed,
         "test": test,
         "train": train,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sdd_bench import __version__
 from sdd_bench.datasets.dataset import Dataset, open_dataset
 from sdd_bench.datasets.prepare import prepare
 from sdd_bench.datasets.scenes import SceneSettings
@@ -26,7 +27,7 @@ from sdd_bench.leaderboard.table import markdown
 
 PER_PREDICTION, PER_PAIR = "jdrl2022.dev", "sdd-v1.dev"
 SETTINGS = SceneSettings(width=448, height=320)
-PLAN = {"sdd_bench_demo": 1, "test": 8, "train": 2, "seed": 2022, "settings": SETTINGS.model_dump(mode="json")}
+PLAN = {"sdd_bench_demo": __version__, "settings": SETTINGS.model_dump(mode="json")}
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class DemoResult:
 
 
 def run_demo(out: str | Path, *, workers: int = 1, progress: bool = True) -> DemoResult:
-    """Run the whole tool on a small synthetic dataset; what an earlier run of the demo made in ``out`` is used again.
+    """Run the whole tool on a small synthetic dataset; scenes, dataset and scores of an earlier run are used again.
 
     Args:
         out: folder to work in: new, empty, or an earlier demo's.
@@ -75,6 +76,7 @@ def run_demo(out: str | Path, *, workers: int = 1, progress: bool = True) -> Dem
             [PER_PREDICTION, PER_PAIR],
             out=out / "results",
             cache=out / "cache",
+            overwrite=True,
             progress=progress,
             command="sdd-bench demo",
         )

@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdd_bench.datasets.dataset import Pair
+from sdd_bench.errors import AlignmentError, ImageError, MetricError, ResultError
 from sdd_bench.evaluation.predictions import Prediction
 from sdd_bench.evaluation.protocol import Protocol
-from sdd_bench.evaluation.references import ARITHMETIC, AlignedReference, ReferenceStore, align_reference
+from sdd_bench.evaluation.references import LIBRARIES, AlignedReference, ReferenceStore, align_reference
 from sdd_bench.evaluation.results import Measurement, Scores
 from sdd_bench.evaluation.rows import RowStore
+from sdd_bench.io.hashing import sha256
 from sdd_bench.io.images import read_image
 from sdd_bench.metrics.fidelity import fidelity
 
@@ -40,8 +42,8 @@ class Setting:
 
     protocol: Protocol
     store: Path
-    lpips_weights: Path | None
-    lpips_sha256: str | None
+    lpips_weights: Path | None = None
+    lpips_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,27 +64,47 @@ class Job:
 
 
 def measure(job: Job) -> Measurement:
-    """Measure one prediction, or take what an earlier run kept of it."""
+    """Measure one prediction, or take what an earlier run kept of it.
+
+    Raises:
+        SddBenchError: naming the pair, if a file changed since it was checked or the pictures can't be measured.
+    """
+    try:
+        return _measure(job)
+    except (AlignmentError, MetricError, ImageError) as error:
+        raise type(error)(f"{job.pair.stem}: {error}") from error
+
+
+def _measure(job: Job) -> Measurement:
     setting, protocol, pair = job.setting, job.setting.protocol, job.pair
-    reference_key = _key(ARITHMETIC, protocol.hash, job.sha256["blur"], job.sha256["gt"])
+    reference_key = _key(LIBRARIES, protocol.hash, job.sha256["blur"], job.sha256["gt"])
     rows = RowStore(setting.store / "rows")
     row_key = _key(reference_key, job.prediction.sha256, job.sha256.get("aligned_gt"), setting.lpips_sha256)
     kept = rows.load(row_key)
     if kept is not None:
         return kept
-    prediction, gt = read_image(job.prediction.path), pair.gt()
+    prediction = _read(job.prediction.path, job.prediction.sha256)
+    gt = _read(pair.gt_path, job.sha256["gt"])
+    aligned_gt = None if pair.aligned_gt_path is None else _read(pair.aligned_gt_path, job.sha256["aligned_gt"])
     if protocol.frame == "prediction":
         reference = align_reference(protocol, prediction, gt)
     else:
         references = ReferenceStore(setting.store / "references")
         stored = references.load(reference_key)
-        reference = stored or align_reference(protocol, pair.blur(), gt)
+        reference = stored or align_reference(protocol, _read(pair.blur_path, job.sha256["blur"]), gt)
         if stored is None:
             references.save(reference_key, reference)
-    aligned_gt = None if pair.aligned_gt_path is None else pair.aligned_gt()
     measurement = _score(setting, prediction, gt, reference, aligned_gt)
     rows.save(row_key, measurement)
     return measurement
+
+
+def _read(path: Path, expected: str) -> Image:
+    # Hashed after reading: what was kept under a hash must come from the very file that has it.
+    image = read_image(path)
+    if sha256(path) != expected:
+        raise ResultError(f"{path} changed while it was scored. Leave the files alone and run the command again.")
+    return image
 
 
 def _score(
@@ -105,7 +127,8 @@ def score_image(
     """Scores of one prediction against every reference of its pair.
 
     The ground truth as it is and the deformed one are compared over the same pixels, those that count under the
-    protocol; the truly aligned one of synthetic scenes over all pixels, whatever the protocol.
+    protocol; the truly aligned one of synthetic scenes over all pixels, whatever the protocol. LPIPS has no mask: there
+    the pixels that do not count are made equal in both pictures.
 
     Args:
         prediction: H x W x 3 float32 in [0, 1].
@@ -122,7 +145,11 @@ def score_image(
         pictures["aligned_gt"] = aligned_gt
     distances: dict[str, float] = {}
     if lpips_weights is not None:
-        distances = dict(zip(pictures, _lpips(lpips_weights)(prediction, *pictures.values()), strict=True))
+        filled = [
+            picture if name == "aligned_gt" else np.where(reference.valid[..., None], picture, prediction)
+            for name, picture in pictures.items()
+        ]
+        distances = dict(zip(pictures, _lpips(lpips_weights)(prediction, *filled), strict=True))
     scores: dict[str, Scores | None] = {"aligned_gt": None}
     for name, picture in pictures.items():
         mask = None if name == "aligned_gt" or reference.valid.all() else reference.valid

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from sdd_bench.datasets.dataset import Dataset
+from sdd_bench.datasets.sources import composed
 from sdd_bench.errors import ImageError, ProblemsError, ResultError
 from sdd_bench.io.hashing import sha256
 from sdd_bench.io.images import IMAGE_SUFFIXES, read_image
@@ -60,7 +60,7 @@ def check_predictions(
         raise ResultError(f"{folder}: expected a folder of predictions, found {found}.")
     problems: list[str] = []
     candidates: dict[str, list[Path]] = defaultdict(list)
-    wanted = {pair.stem for pair in dataset}
+    wanted = set(dataset.stems)
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.name.lower() in _CLUTTER:
             continue
@@ -68,11 +68,11 @@ def check_predictions(
             problems.append(f"extra folder {path.name}/: predictions lie directly in the folder; move or remove it")
         elif path.suffix.lower() not in IMAGE_SUFFIXES:
             problems.append(f"extra file {path.name}: not an image ({', '.join(sorted(IMAGE_SUFFIXES))})")
-        elif path.stem not in wanted:
+        elif composed(path.stem) not in wanted:
             problems.append(f"extra file {path.name}: the {dataset.split} split has no pair of that stem")
         else:
-            candidates[path.stem].append(path)
-    for stem in (pair.stem for pair in dataset):
+            candidates[composed(path.stem)].append(path)
+    for stem in dataset.stems:
         if not candidates[stem]:
             problems.append(f"missing: no file for {stem}; expected for example {stem}.png")
         elif len(candidates[stem]) > 1:
@@ -80,30 +80,28 @@ def check_predictions(
             problems.append(f"duplicate stem {stem}: {names}; keep one")
     sizes = {pair.stem: pair.size for pair in dataset}
     items = [(path, sizes[stem]) for stem, paths in candidates.items() for path in paths]
-    for (path, _), problem in map_items(
-        _problem_of, items, workers=workers, describe="checking predictions", progress=progress
+    hashes = {}
+    for (path, _), (problem, digest) in map_items(
+        _check, items, workers=workers, describe="checking predictions", progress=progress
     ):
+        hashes[path] = digest
         if problem:
             problems.append(f"{path.name}: {problem}")
     if problems:
         raise ProblemsError(f"{folder} can't be evaluated against {dataset.path} ({dataset.split} split)", problems)
     return {
-        stem: Prediction(stem, paths[0], sha256(paths[0]), paths[0].suffix.lower() in {".jpg", ".jpeg"})
-        for stem, paths in _in_order(candidates, dataset)
+        stem: Prediction(stem, path, hashes[path], path.suffix.lower() in {".jpg", ".jpeg"})
+        for stem, (path,) in ((stem, candidates[stem]) for stem in dataset.stems)
     }
 
 
-def _in_order(candidates: dict[str, list[Path]], dataset: Dataset) -> Iterable[tuple[str, list[Path]]]:
-    return ((pair.stem, candidates[pair.stem]) for pair in dataset)
-
-
-def _problem_of(item: tuple[Path, tuple[int, int]]) -> str:
-    """What is wrong with one file; empty if nothing is."""
+def _check(item: tuple[Path, tuple[int, int]]) -> tuple[str, str]:
+    """What is wrong with one file (empty if nothing is), and its SHA-256 (empty if it can't be read)."""
     path, (width, height) = item
     try:
         image = read_image(path)
     except ImageError as error:
-        return str(error).removeprefix(f"{path}: ")
+        return str(error).removeprefix(f"{path} "), ""
     if image.shape[:2] != (height, width):
-        return f"wrong size: {image.shape[1]} x {image.shape[0]}, expected {width} x {height}"
-    return ""
+        return f"wrong size: {image.shape[1]} x {image.shape[0]}, expected {width} x {height}", ""
+    return "", sha256(path)

@@ -43,6 +43,8 @@ class Protocol(_Record):
         id: name and version, for example ``sdd-v1.dev``.
         title: one line for tables.
         description: what it is for, in sentences for readers of a leaderboard.
+        arithmetic: version of the code behind the record; raised with every change that changes a number, so that the
+            hash changes too.
         frame: the picture towards which the ground truth is deformed: the blurry ``input`` (one reference per pair,
             the same for all methods) or each ``prediction`` (every method gets its own reference).
         flow: the optical flow from that picture to the ground truth.
@@ -57,6 +59,7 @@ class Protocol(_Record):
     id: str
     title: str
     description: str
+    arithmetic: int
     frame: Literal["input", "prediction"]
     flow: Annotated[DisFlow | FarnebackFlow, Field(discriminator="name")]
     equalise: EqualiseSettings | None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
@@ -16,6 +16,7 @@ from sdd_bench.alignment.equalise import equalise
 from sdd_bench.alignment.masks import forward_backward_error, inside
 from sdd_bench.alignment.similarity import estimate_similarity
 from sdd_bench.alignment.warp import warp, warp_jdrl2022
+from sdd_bench.errors import OutputError
 from sdd_bench.evaluation.protocol import Protocol
 from sdd_bench.io.atomic import atomic_path
 
@@ -49,13 +50,11 @@ class AlignedReference:
 
     Attributes:
         deformed: H x W x 3 float32 in [0, 1], the ground truth deformed towards the picture.
-        flow: H x W x 2 float32, from the picture to the ground truth, pixels.
         valid: H x W bool, the pixels that count.
         alignment: diagnostics.
     """
 
     deformed: Image
-    flow: Image
     valid: NDArray[np.bool_]
     alignment: Alignment
 
@@ -86,7 +85,6 @@ def align_reference(protocol: Protocol, picture: Image, gt: Image) -> AlignedRef
     return AlignedReference(
         # Lanczos overshoots at edges; a file holds nothing outside [0, 1].
         deformed=np.clip(deformed, 0, 1),
-        flow=flow,
         valid=valid,
         alignment=Alignment(
             zoom=similarity.zoom if similarity.converged else None,
@@ -98,10 +96,15 @@ def align_reference(protocol: Protocol, picture: Image, gt: Image) -> AlignedRef
     )
 
 
-# Part of every key of something kept: raise it when this file or what it calls changes a number.
-ARITHMETIC = f"1, opencv {cv2.__version__}"
+# Part of every key: another version of these may round differently.
+LIBRARIES = ", ".join(f"{name} {metadata.version(name)}" for name in ("numpy", "opencv-python", "torch"))
 
 _DIGEST = hashlib.sha256().digest_size
+
+
+def unreadable(path: Path, error: OSError) -> OutputError:
+    """The error for a kept file that can't be read."""
+    return OutputError(f"{path}: can't be read: {error.strerror}. Choose another folder with --cache.")
 
 
 class ReferenceStore:
@@ -120,13 +123,14 @@ class ReferenceStore:
             content = self._path(key).read_bytes()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise unreadable(self._path(key), error) from error
         stated, archive = content[:_DIGEST], memoryview(content)[_DIGEST:]
         if hashlib.sha256(archive).digest() != stated:
             return None
         with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
             return AlignedReference(
                 deformed=arrays["deformed"],
-                flow=arrays["flow"],
                 valid=arrays["valid"],
                 alignment=Alignment.model_validate_json(str(arrays["alignment"])),
             )
@@ -137,7 +141,6 @@ class ReferenceStore:
         np.savez(
             archive,
             deformed=reference.deformed,
-            flow=reference.flow,
             valid=reference.valid,
             alignment=np.array(reference.alignment.model_dump_json()),
         )

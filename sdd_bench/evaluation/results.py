@@ -25,6 +25,8 @@ SCHEMA_VERSION = 1
 METRICS = ("psnr", "ssim", "mae", "lpips")
 REFERENCES = ("gt", "deformed_gt", "aligned_gt")
 Environment = Literal["indoor", "outdoor"]
+GroupName = Literal["all", "indoor", "outdoor"]
+GROUPS: tuple[GroupName, ...] = ("all", "indoor", "outdoor")
 
 
 class _Record(BaseModel):
@@ -142,7 +144,7 @@ class Run(_Record):
     Attributes:
         command: the command line, or None when called from Python.
         started: UTC, ISO 8601.
-        wall_seconds: of the whole evaluation.
+        wall_seconds: from the start of the evaluation, over all its protocols so far, to this result.
         workers: worker processes.
         versions: of the software.
         machine: processor and operating system.
@@ -166,6 +168,7 @@ class EvaluationResult(_Record):
         dataset: which dataset.
         notes: what a reader of the numbers has to know.
         weights: status of the weights behind the metrics (``none``, ``verified`` or ``random``).
+        weights_sha256: hash of each weight file that was used, by its name.
         images: one row per image, by stem.
         means: keys ``all``, and ``indoor`` and ``outdoor`` where there are such images.
         run: how the numbers came about.
@@ -178,15 +181,18 @@ class EvaluationResult(_Record):
     dataset: DatasetReference
     notes: tuple[str, ...]
     weights: Literal["none", "verified", "random"]
+    weights_sha256: dict[str, str]
     images: tuple[ImageResult, ...]
-    means: dict[Literal["all", "indoor", "outdoor"], Group]
+    means: dict[GroupName, Group]
     run: Run
 
     def table(self) -> pd.DataFrame:
         """One row per image, indexed by stem: columns as in ``per_image.csv``."""
         import pandas as pd
 
-        return pd.DataFrame([_flat(image) for image in self.images]).set_index("stem")
+        rows = [_flat(image) for image in self.images]
+        frame: pd.DataFrame = pd.DataFrame(rows).set_index("stem")
+        return frame
 
     def save(self, folder: str | Path) -> Path:
         """Write ``result.json`` and ``per_image.csv`` into a folder, each whole or not at all.
@@ -199,8 +205,9 @@ class EvaluationResult(_Record):
         writer = csv.DictWriter(text, list(_flat(self.images[0])), lineterminator="\n")
         writer.writeheader()
         writer.writerows(_flat(image) for image in self.images)
+        # The result goes first and comes last: where it is, the rest is too, and belongs to it.
+        (folder / "result.json").unlink(missing_ok=True)
         write_text(folder / "per_image.csv", text.getvalue())
-        # The result comes last: where it is, the rest is too.
         write_text(folder / "result.json", self.model_dump_json(indent=2) + "\n")
         return folder / "result.json"
 
@@ -209,7 +216,7 @@ class EvaluationResult(_Record):
         """Read a ``result.json``.
 
         Raises:
-            ResultError: if it is not one, or of another schema version.
+            ResultError: if it is not one, of another schema version, or its parts contradict each other.
         """
         path = Path(path)
         try:
@@ -223,14 +230,19 @@ class EvaluationResult(_Record):
                 "Evaluate the predictions again, or use the version that wrote it."
             )
         try:
-            return cls.model_validate_json(text)
+            result = cls.model_validate_json(text)
         except ValidationError as error:
             raise ResultError(f"{path}: not a sound result file. {error}") from error
+        if result.protocol.hash != result.protocol_sha256:
+            raise ResultError(f"{path}: its protocol is not the one its hash names: the file was edited.")
+        if group_means(result.images) != result.means:
+            raise ResultError(f"{path}: its means are not those of its images: the file was edited.")
+        return result
 
 
-def group_means(images: Sequence[ImageResult]) -> dict[Literal["all", "indoor", "outdoor"], Group]:
+def group_means(images: Sequence[ImageResult]) -> dict[GroupName, Group]:
     """Means over all images, and over the indoor and the outdoor ones where there are any."""
-    groups: dict[Literal["all", "indoor", "outdoor"], Group] = {"all": _group(images)}
+    groups: dict[GroupName, Group] = {"all": _group(images)}
     environments: tuple[Environment, ...] = ("indoor", "outdoor")
     for environment in environments:
         members = [image for image in images if image.environment == environment]

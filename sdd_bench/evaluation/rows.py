@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from sdd_bench.evaluation.references import unreadable
 from sdd_bench.evaluation.results import Measurement
 from sdd_bench.io.atomic import write_json
 
@@ -30,6 +31,8 @@ class RowStore:
             return Measurement.model_validate(kept["measurement"])
         except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, ValidationError):
             return None
+        except OSError as error:
+            raise unreadable(self._path(key), error) from error
 
     def save(self, key: str, measurement: Measurement) -> None:
         """Keep a measurement under a key."""

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import io
+import struct
+import threading
+import warnings
 from typing import Any
 
 from numpy.typing import NDArray
+from PIL import Image
 
 from sdd_bench.errors import ImageError
-from sdd_bench.io.tiff_tags import TiffTags
 
 ORIENTATION_TAG = 274  # EXIF 2.32, table 4
 _SIDEWAYS = (5, 6, 7, 8)
+# The directory ends too early, a tag's data does (which ends Pillow's reading), or it is the orientation's own.
+_WORRYING = rf"Corrupt EXIF|Truncated File Read|.*Skipping tag {ORIENTATION_TAG}\b"
+_PILLOW = r"PIL\.TiffImagePlugin"
+
+_one_at_a_time = threading.Lock()  # what to do about warnings is the whole process's
 
 
 def exif_orientation(exif: bytes) -> int:
@@ -27,16 +34,34 @@ def exif_orientation(exif: bytes) -> int:
     Raises:
         ImageError: the block is damaged, so that the orientation can't be known.
     """
+    directory = Image.Exif()
     try:
-        return stated_orientation(TiffTags.read(io.BytesIO(exif)))
-    except ImageError as error:
-        raise ImageError(f"has damaged EXIF metadata, so its orientation is unknown: {error}") from error
+        with _one_at_a_time, warnings.catch_warnings():
+            # Pillow warns of damage and goes on without the damaged part. Only what may be the orientation matters.
+            warnings.filterwarnings("ignore", module=_PILLOW)
+            warnings.filterwarnings("error", _WORRYING, module=_PILLOW)
+            # Some writers leave out what ends a directory: four zeros.
+            directory.load(exif + bytes(4))
+            return known_orientation(directory.get(ORIENTATION_TAG, 1))
+    except (SyntaxError, struct.error, UserWarning, ValueError) as error:
+        raise ImageError(f"has damaged EXIF metadata, so its orientation is unknown: {error}.") from error
 
 
-def stated_orientation(tags: TiffTags) -> int:
-    """Take the orientation from the tags of a TIFF file or EXIF block; 1 to 8, 1 where none is stated."""
-    value = tags.integer(ORIENTATION_TAG, default=1)
-    return value if 1 <= value <= 8 else 1
+def known_orientation(value: object) -> int:
+    """Take the orientation from the value of its tag.
+
+    Args:
+        value: as stored.
+
+    Returns:
+        1 to 8; 1 (upright) for numbers that have no meaning.
+
+    Raises:
+        ValueError: it is no whole number.
+    """
+    if not isinstance(value, int):
+        raise ValueError(f"tag {ORIENTATION_TAG} is {value!r} where a whole number belongs")
+    return int(value) if 1 <= value <= 8 else 1
 
 
 def oriented_size(width: int, height: int, orientation: int) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sdd_bench.errors import ProblemsError, ResultError
 from sdd_bench.evaluation.display import FACTS, REFERENCE_TITLES, show
-from sdd_bench.evaluation.results import METRICS, EvaluationResult
+from sdd_bench.evaluation.results import GROUPS, METRICS, EvaluationResult, GroupName
 
 
 def collect(folder: str | Path) -> list[EvaluationResult]:
@@ -33,28 +33,35 @@ def collect(folder: str | Path) -> list[EvaluationResult]:
 
 
 def markdown(results: Sequence[EvaluationResult]) -> str:
-    """One table per dataset, split and protocol; methods by PSNR against the deformed ground truth, best first.
+    """Tables per dataset, split and protocol; methods by PSNR against the deformed ground truth, best first.
 
     Results are comparable only if dataset, split and protocol have the same hashes, so nothing else shares a table.
 
     Raises:
-        ProblemsError: if a method stands twice in one table.
+        ProblemsError: if a method stands twice in one table, or was scored with random weights.
     """
     boards: dict[tuple[str, ...], list[EvaluationResult]] = defaultdict(list)
     for result in results:
-        dataset = result.dataset
-        boards[dataset.name, dataset.split, result.protocol.id, dataset.manifest_sha256, result.protocol_sha256].append(
-            result
-        )
+        boards[result.dataset.manifest_sha256, result.dataset.split, result.protocol_sha256].append(result)
     problems = [
-        f"{method} has {count} results on {name} ({split}) under {protocol}; keep one"
-        for (name, split, protocol, *_), board in sorted(boards.items())
+        f"{method} has {count} results on {board[0].dataset.name} ({board[0].dataset.split}) under "
+        f"{board[0].protocol.id}; keep one"
+        for board in boards.values()
         for method, count in _counts(board).items()
         if count > 1
     ]
+    problems += [
+        f"{r.method}: computed with random weights, which say nothing" for r in results if r.weights == "random"
+    ]
     if problems:
-        raise ProblemsError("the leaderboard is ambiguous", problems)
-    return "\n".join(_board(board) for _, board in sorted(boards.items(), key=lambda item: item[0]))
+        raise ProblemsError("no leaderboard can be made of these results", sorted(problems))
+    return "\n".join(_board(sorted(board, key=_rank)) for _, board in sorted(boards.items(), key=_by_title))
+
+
+def _by_title(board: tuple[tuple[str, ...], list[EvaluationResult]]) -> tuple[object, ...]:
+    # One dataset may go by several names; the first of them in the alphabet stands for it.
+    name = min(result.dataset.name for result in board[1])
+    return name, board[1][0].dataset.split, board[1][0].protocol.id, board[0]
 
 
 def _counts(board: Sequence[EvaluationResult]) -> dict[str, int]:
@@ -66,23 +73,18 @@ def _counts(board: Sequence[EvaluationResult]) -> dict[str, int]:
 
 def _board(board: Sequence[EvaluationResult]) -> str:
     first = board[0]
-    references = [name for name in REFERENCE_TITLES if any(getattr(r.means["all"], name) is not None for r in board)]
-    metrics = [metric for metric in METRICS if any(metric in result.protocol.metrics for result in board)]
-    columns = [(reference, metric) for reference in references for metric in metrics]
+    name = min(result.dataset.name for result in board)
     lines = [
-        f"## {_cell(first.dataset.name)} ({first.dataset.split}), {first.protocol.id}",
+        f"## {_cell(name)} ({first.dataset.split}), {first.protocol.id}",
         "",
         f"{_cell(first.protocol.title)}. Dataset `{first.dataset.manifest_sha256[:12]}`, "
-        f"protocol `{first.protocol_sha256[:12]}`, {len(first.images)} images.",
-        "",
-        "| method | " + " | ".join(f"{FACTS[m].title}, {REFERENCE_TITLES[r]}" for r, m in columns) + " |",
-        "|---" + "|---:" * len(columns) + "|",
+        f"protocol `{first.protocol_sha256[:12]}`.",
     ]
-    for result in sorted(board, key=_rank):
-        cells = [show(getattr(result.means["all"], reference), metric) for reference, metric in columns]
-        lines.append(f"| {_cell(result.method)} | " + " | ".join(cells) + " |")
+    for group in GROUPS:
+        if all(group in result.means for result in board):
+            lines += _group_table(board, group)
     notes: dict[str, list[str]] = defaultdict(list)
-    for result in sorted(board, key=_rank):
+    for result in board:
         for note in result.notes:
             notes[note].append(result.method)
     if notes:
@@ -91,6 +93,25 @@ def _board(board: Sequence[EvaluationResult]) -> str:
         whose = "all methods" if len(methods) == len(board) else ", ".join(_cell(method) for method in methods)
         lines.append(f"- {whose}: {_cell(note)}")
     return "\n".join([*lines, ""])
+
+
+def _group_table(board: Sequence[EvaluationResult], group: GroupName) -> list[str]:
+    means = [(result, result.means[group]) for result in board]
+    references = [name for name in REFERENCE_TITLES if any(getattr(mean, name) is not None for _, mean in means)]
+    metrics = [metric for metric in METRICS if any(metric in result.protocol.metrics for result in board)]
+    columns = [(reference, metric) for reference in references for metric in metrics]
+    lines = [
+        "",
+        f"### {group}",
+        "",
+        "| method | images | " + " | ".join(f"{FACTS[m].title}, {REFERENCE_TITLES[r]}" for r, m in columns) + " |",
+        "|---|---:" + "|---:" * len(columns) + "|",
+    ]
+    for result, mean in means:
+        count = f"{mean.images} of {mean.images + mean.failed}" if mean.failed else str(mean.images)
+        cells = [show(getattr(mean, reference), metric) for reference, metric in columns]
+        lines.append(f"| {_cell(result.method)} | {count} | " + " | ".join(cells) + " |")
+    return lines
 
 
 def _rank(result: EvaluationResult) -> tuple[float, str]:

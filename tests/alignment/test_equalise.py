@@ -39,8 +39,9 @@ def test_the_flow_is_much_closer_to_the_truth_than_that_of_the_pictures_as_they_
 def test_the_blur_that_is_found_is_the_circle_of_confusion_of_the_scene(pairs):
     for pair, blur, sharp, start in pairs:
         found = equalise(blur, sharp, start, FLOW).blur.radius
-        assert np.corrcoef(found.ravel(), pair.defocus.ravel())[0, 1] > 0.85
-        assert np.median(np.abs(found - pair.defocus)) < 0.4
+        error_of_radius = np.abs(found - pair.defocus)
+        assert np.median(error_of_radius) < 0.4
+        assert np.mean(error_of_radius < 1.5) > 0.75  # not near the borders of layers and where there is no texture
 
 
 def test_the_whole_flow_is_the_start_followed_by_what_remains(pairs):

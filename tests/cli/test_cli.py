@@ -28,11 +28,11 @@ def test_help_imports_nothing_heavy_and_answers_at_once():
     code = "import sys; from sdd_bench.cli import main; sys.argv = ['sdd-bench', '--help']; main()"
     assert imported_by(code).isdisjoint(HEAVY)
     times = []
-    for _ in range(3):
+    for _ in range(5):
         start = time.perf_counter()
         run("-c", code)
         times.append(time.perf_counter() - start)
-    assert min(times) < 0.5
+    assert min(times) < 0.5  # the best of five: a busy machine is no failure
 
 
 @pytest.mark.parametrize("command", main.list_commands(None))

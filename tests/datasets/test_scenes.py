@@ -44,7 +44,12 @@ def test_every_scene_lies_within_its_settings(seed):
 
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
-def test_every_photograph_is_there_without_a_download(name):
+def test_every_photograph_is_there_without_a_download(name, monkeypatch):
+    import pooch
+
+    monkeypatch.setattr(pooch, "retrieve", lambda *_, **__: pytest.fail("download"))
+    monkeypatch.setattr(pooch.Pooch, "fetch", lambda *_, **__: pytest.fail("download"))
+    load_photograph.cache_clear()
     picture = load_photograph(name)
     assert picture.dtype == np.uint8
     assert picture.ndim == 3
@@ -63,7 +68,11 @@ def test_an_unknown_photograph_names_the_nearest():
         ({"photographs": ["astronout"]}, "Did you mean astronaut"),
         ({"photographs": ["astronaut"]}, "none of them can fill the background"),
         ({"zoom": (0.1, -0.1)}, "not a range"),
-        ({"max_blur_radius": (-1, 2)}, "can't be negative"),
+        ({"max_blur_radius": (-1, 2)}, "max_blur_radius"),
+        ({"foreground_layers": (0, 0)}, "foreground_layers"),
+        ({"zoom": (-2, -2)}, "zoom"),
+        ({"shift": (float("-inf"), 0)}, "finite"),
+        ({"texture_density": 1.0}, "greater than or equal to 2"),
         ({"supersampling": 1}, "greater than or equal to 2"),
         ({"colour": "red"}, "Extra inputs"),
     ],

@@ -65,7 +65,11 @@ def test_everything_known_of_a_pair_is_written(made):
     assert (flow.shape, flow.dtype, defocus.shape, defocus.dtype) == ((80, 96, 2), np.float32, (80, 96), np.float32)
     record = json.loads((made / "synthesis.json").read_text())
     scene = Scene.model_validate(record["pairs"]["scene_002"]["scene"])
-    # At the centre of the picture the flow of the background is its shift; elsewhere the zoom adds to it.
+    # The flow beyond the zoom is the displacement of the layer that is seen.
+    y, x = np.mgrid[0:80, 0:96]
+    beyond = flow - (scene.zoom - 1) * np.stack([x - 47.5, y - 39.5], -1)
+    displacements = np.array([layer.displacement for layer in scene.layers])
+    assert np.abs(beyond[:, :, None] - displacements).max(-1).min(-1).max() < 1e-4
     seen = {round(float(layer.blur_radius), 4) for layer in scene.layers}
     assert {round(float(radius), 4) for radius in np.unique(defocus)} <= seen
     for path, sha256 in record["pairs"]["scene_002"]["files"].items():

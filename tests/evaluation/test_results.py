@@ -45,6 +45,7 @@ def result(images, method="a method", **changes):
         "dataset": DatasetReference(name="data", manifest_sha256="1" * 64, split="test"),
         "notes": ("a note",),
         "weights": "none",
+        "weights_sha256": {},
         "images": tuple(images),
         "means": group_means(images),
         "run": Run(command=None, started="2026-01-01T00:00:00", wall_seconds=1.0, workers=1, versions={}, machine={}),
@@ -123,4 +124,21 @@ def test_a_result_with_an_unknown_key_is_refused(tmp_path):
     path = result([image("a", 30.0)]).save(tmp_path)
     path.write_text(json.dumps(json.loads(path.read_text()) | {"score": 1}))
     with pytest.raises(ResultError, match="score"):
+        EvaluationResult.load(path)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda content: content["means"]["all"]["gt"].update(psnr=99.0), "means are not those of its images"),
+        (lambda content: content["images"][0]["gt"].update(psnr=99.0), "means are not those of its images"),
+        (lambda content: content["protocol"].update(warp="bilinear"), "protocol is not the one its hash names"),
+    ],
+)
+def test_an_edited_result_is_refused(tmp_path, edit, message):
+    path = result([image("a", 30.0), image("b", 20.0)]).save(tmp_path)
+    content = json.loads(path.read_text())
+    edit(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(ResultError, match=message):
         EvaluationResult.load(path)

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from sdd_bench import evaluate, open_dataset
-from sdd_bench.errors import ProblemsError, ProtocolError, ResultError, WeightsError
+from sdd_bench.errors import OutputError, ProblemsError, ProtocolError, ResultError, WeightsError
 from sdd_bench.evaluation import evaluator
+from sdd_bench.evaluation.protocol import get_protocol
 from sdd_bench.evaluation.run import evaluate_all
 from sdd_bench.io.images import read_image
 from sdd_bench.metrics import fidelity
@@ -96,13 +97,89 @@ def test_results_of_several_protocols_are_saved_apart(prepared, folder, cache, t
         folder, prepared, ["sdd-v1.dev", "jdrl2022.dev"], out=tmp_path / "out", cache=cache, progress=False
     )
     assert [result.protocol.id for result in results] == ["sdd-v1.dev", "jdrl2022.dev"]
-    written = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*"))
-    assert [path for path in written if "." in path.rsplit("/", 1)[-1] and not path.endswith(".dev")] == [
+    written = (path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*") if path.is_file())
+    assert sorted(path.as_posix() for path in written) == [
         "blurry/jdrl2022.dev/per_image.csv",
         "blurry/jdrl2022.dev/result.json",
         "blurry/sdd-v1.dev/per_image.csv",
         "blurry/sdd-v1.dev/result.json",
     ]
+
+
+def test_a_result_is_not_lost_to_one_of_other_predictions_unless_that_is_asked_for(prepared, folder, cache, tmp_path):
+    def score(pred, **options):
+        given = {"method": "m", "out": tmp_path / "out", "cache": cache, "progress": False}
+        return evaluate_all(pred, prepared, ["jdrl2022.dev"], **given, **options)
+
+    (first,) = score(folder)
+    assert [again.images for again in score(folder)] == [first.images]
+    kept = tmp_path / "out" / "m" / "jdrl2022.dev" / "result.json"
+    before = kept.read_bytes()
+    with pytest.raises(ResultError, match="holds a result of other predictions"):
+        score(prepared / "test" / "aligned_gt")
+    assert kept.read_bytes() == before
+    score(prepared / "test" / "aligned_gt", overwrite=True)
+    assert kept.read_bytes() != before
+
+
+def test_a_prediction_that_changes_while_it_is_scored_is_refused_and_not_kept(prepared, folder, tmp_path, monkeypatch):
+    original = evaluator.read_image
+
+    def swapped(path):
+        if path.parent == folder:
+            shutil.copy(prepared / "test" / "aligned_gt" / path.name, path)
+        return original(path)
+
+    monkeypatch.setattr(evaluator, "read_image", swapped)
+    with pytest.raises(ResultError, match="changed while it was scored"):
+        evaluate(folder, prepared, cache=tmp_path / "cache", progress=False)
+    assert list((tmp_path / "cache").rglob("*.json")) == []
+
+
+def test_lpips_sees_the_references_in_order_without_the_pixels_that_do_not_count(
+    prepared, folder, tmp_path, monkeypatch
+):
+    seen = []
+
+    def distance(prediction, *references):
+        seen.append((prediction, references))
+        return [float(np.abs(prediction - reference).mean()) for reference in references]
+
+    monkeypatch.setattr(evaluator, "_lpips", lambda _: distance)
+    pair = next(iter(open_dataset(prepared)))
+    reference = evaluator.align_reference(get_protocol("sdd-v1.dev"), pair.blur(), pair.gt())
+    scores = evaluator.score_image(pair.blur(), pair.gt(), reference, pair.aligned_gt(), tmp_path)
+    prediction, (gt, deformed, aligned) = seen[0]
+    assert np.array_equal(gt[reference.valid], pair.gt()[reference.valid])
+    assert np.array_equal(deformed[reference.valid], reference.deformed[reference.valid])
+    assert np.array_equal(gt[~reference.valid], prediction[~reference.valid])
+    assert np.array_equal(aligned, pair.aligned_gt())
+    assert [scores[name].lpips for name in ("gt", "deformed_gt", "aligned_gt")] == distance(
+        prediction, gt, deformed, aligned
+    )
+
+
+def test_folders_that_cannot_be_written_are_found_before_anything_is_scored(prepared, folder, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setattr(evaluator, "score_image", lambda *_: pytest.fail("scored"))
+    for options in ({"cache": tmp_path / "file"}, {"out": tmp_path / "file", "cache": tmp_path / "cache"}):
+        with pytest.raises(OutputError):
+            evaluate_all(folder, prepared, ["sdd-v1.dev"], progress=False, **options)
+
+
+def test_names_in_decomposed_unicode_are_the_same_names(tmp_path):
+    from sdd_bench import prepare, synthesize
+    from sdd_bench.datasets.scenes import SceneSettings
+
+    raw = synthesize(tmp_path / "raw", test=1, settings=SceneSettings(width=96, height=80), progress=False)
+    for name in ("blur", "sharp"):
+        (raw / name / "scene_000.png").rename(raw / name / "caf\u00e9.png")
+    (raw / "pairs.csv").write_text("blur,sharp,split\nblur/caf\u00e9.png,sharp/caf\u00e9.png,test\n")
+    prepare(raw, tmp_path / "data", "as-is", patch_size=None, progress=False)
+    (tmp_path / "predictions").mkdir()
+    shutil.copy(raw / "blur" / "caf\u00e9.png", tmp_path / "predictions" / "cafe\u0301.png")
+    result = evaluate(tmp_path / "predictions", tmp_path / "data", "jdrl2022.dev", cache=tmp_path / "c", progress=False)
+    assert len(result.images) == 1
 
 
 def test_a_dataset_that_changed_since_it_was_prepared_is_refused(prepared, folder, tmp_path):
@@ -120,7 +197,7 @@ def test_a_pair_without_counterpart_gets_no_scores_and_a_reason(prepared, folder
     def lost(*given):
         reference = original(*given)
         alignment = reference.alignment.model_copy(update={"left_out": 0.5})
-        return evaluator.AlignedReference(reference.deformed, reference.flow, reference.valid, alignment)
+        return evaluator.AlignedReference(reference.deformed, reference.valid, alignment)
 
     monkeypatch.setattr(evaluator, "align_reference", lost)
     result = evaluate(folder, prepared, cache=tmp_path, progress=False)

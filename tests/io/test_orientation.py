@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,6 +117,28 @@ def test_values_that_exif_does_not_know_mean_upright(value: int) -> None:
 
 def test_exif_without_an_orientation_means_upright() -> None:
     assert exif_orientation(b"II*\0\x08\0\0\0\0\0") == 1
+
+
+def test_exif_without_the_link_that_ends_it_is_understood() -> None:
+    # some programs leave these four zeros out
+    assert exif_orientation(exif(6)[:-4]) == 6
+
+
+def test_damage_elsewhere_in_exif_leaves_the_orientation_known() -> None:
+    # the maker's name (271), 2 GB long, before the orientation: neither a warning nor an error
+    maker = struct.pack(">HHII", 271, 2, 2**31, 60)
+    one = exif(6)
+    before = warnings.filters[:]
+    assert exif_orientation(one[:8] + b"\0\2" + maker + one[10:]) == 6
+    assert warnings.filters == before
+
+
+@pytest.mark.parametrize(("kind", "count"), [(2, 1), (5, 1), (3, 2**30)], ids=["text", "fraction", "too many"])
+def test_an_orientation_that_is_no_whole_number_is_an_error(kind: int, count: int) -> None:
+    head = exif(6)[:12]
+    entry = struct.pack(">HII", kind, count, 0x36000000 if kind == 2 else 8)
+    with pytest.raises(ImageError, match="damaged EXIF metadata"):
+        exif_orientation(head + entry + bytes(4))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import io
 import itertools
+import logging
 import struct
+import tracemalloc
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -227,3 +230,70 @@ def test_a_predictor_means_nothing_without_compression(save: Save) -> None:
     path = save("a.tif", data.replace(resolution_unit, struct.pack("<HHIHH", 317, 3, 1, 2, 0)))
     np.testing.assert_array_equal(np.asarray(Image.open(path)), noise(8))
     np.testing.assert_array_equal(read_samples(path), noise(8), strict=True)
+
+
+def changed_tag(data: bytes, name: str, value: int) -> bytes:
+    """Give the file with another value in one of its short tags."""
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        place = file.pages[0].tags[name].valueoffset
+        order = file.byteorder
+    return data[:place] + struct.pack(f"{order}H", value) + data[place + 2 :]
+
+
+def test_an_unknown_arrangement_of_planes_is_an_error(save: Save) -> None:
+    path = save("a.tif", changed_tag(tiff(noise(8), photometric="rgb"), "PlanarConfiguration", 59))
+    with pytest.raises(ImageError, match="damaged"):
+        image_info(path)
+
+
+def test_a_tag_that_lies_beyond_the_end_is_an_error_though_tifffile_goes_on_without_it(save: Save) -> None:
+    data = tiff(noise(8), photometric="rgb", byteorder="<", metadata=None)
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        tag = file.pages[0].tags["BitsPerSample"]
+    entry = data[: tag.offset + 8] + struct.pack("<I", len(data)) + data[tag.offset + 12 :]
+    for read in (read_samples, image_info):
+        with pytest.raises(ImageError, match=r"1 of its \d+ tags can't be read"):
+            read(save("a.tif", entry))
+
+
+def test_a_cut_off_second_page_still_makes_it_a_file_of_several_pages(save: Save) -> None:
+    data = tiff(np.stack([noise(8)] * 2), photometric="rgb", metadata=None)
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        first, second = file.pages
+        ends = [page.dataoffsets[0] + page.databytecounts[0] for page in (first, second)]
+    # tifffile puts both pages' pixels behind the first directory; they are all there, the second directory isn't
+    assert second.offset >= ends[0]
+    for read in (read_samples, image_info):
+        with pytest.raises(ImageError, match="several pages"):
+            read(save("a.tif", data[: second.offset]))
+
+
+def test_a_block_that_unfolds_to_more_than_its_pixels_takes_no_memory(save: Save) -> None:
+    image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    bomb = zlib.compress(bytes(100_000_000))
+    data = bytearray(tiff(image, photometric="rgb", compression="zlib", byteorder="<", metadata=None))
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        tags = file.pages[0].tags
+        places = [tags[name].offset for name in ("StripOffsets", "StripByteCounts")]
+    for place, value in zip(places, (len(data), len(bomb)), strict=True):
+        data[place + 2 : place + 12] = struct.pack("<HII", 4, 1, value)
+    path = save("a.tif", bytes(data) + bomb)
+    read_samples(path)  # imports are over
+    tracemalloc.start()
+    try:
+        np.testing.assert_array_equal(read_samples(path), image)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_tifffile_logs_is_heard_only_from_others(save: Save, caplog: pytest.LogCaptureFixture) -> None:
+    data = changed_tag(tiff(noise(8), photometric="rgb"), "PlanarConfiguration", 59)
+    with caplog.at_level(logging.DEBUG, "tifffile"):
+        for read in (read_samples, image_info):
+            with pytest.raises(ImageError):
+                read(save("a.tif", data))
+        assert not caplog.records
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            assert len(file.pages) == 1
+        assert any("PLANARCONFIG" in record.getMessage() for record in caplog.records)

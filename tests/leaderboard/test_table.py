@@ -17,7 +17,7 @@ from sdd_bench.evaluation.results import (
 from sdd_bench.leaderboard.table import collect, markdown
 
 
-def save(folder, method, psnr, *, protocol="sdd-v1.dev", dataset="1" * 64, notes=()):
+def save(folder, method, psnr, *, protocol="sdd-v1.dev", dataset="1" * 64, notes=(), weights="none", environment=None):
     record = get_protocol(protocol)
     scores = Scores(psnr=None if math.isinf(psnr) else psnr, ssim=0.5, mae=0.1, identical=math.isinf(psnr))
     alignment = Alignment(zoom=1.0, shift=(0.0, 0.0), mean_flow=0.0, forward_backward_error=None, left_out=0.0)
@@ -25,7 +25,7 @@ def save(folder, method, psnr, *, protocol="sdd-v1.dev", dataset="1" * 64, notes
         ImageResult(
             stem="a",
             scene="a",
-            environment=None,
+            environment=environment,
             prediction_sha256="0" * 64,
             gt=scores,
             deformed_gt=scores,
@@ -39,7 +39,8 @@ def save(folder, method, psnr, *, protocol="sdd-v1.dev", dataset="1" * 64, notes
         protocol_sha256=record.hash,
         dataset=DatasetReference(name="data", manifest_sha256=dataset, split="test"),
         notes=notes,
-        weights="none",
+        weights=weights,
+        weights_sha256={},
         images=images,
         means=group_means(images),
         run=Run(command=None, started="2026-01-01T00:00:00", wall_seconds=1.0, workers=1, versions={}, machine={}),
@@ -56,8 +57,8 @@ def test_methods_are_ordered_by_psnr_against_the_deformed_ground_truth(tmp_path)
         save(tmp_path / name, name, psnr)
     text = markdown(collect(tmp_path))
     assert methods(text) == ["perfect", "high", "middle", "low"]
-    assert "| high | 30.00 | 0.5000 | 0.1000 | n/a | 30.00 | 0.5000 | 0.1000 | n/a |" in text
-    assert "| perfect | identical |" in text
+    assert "| high | 1 | 30.00 | 0.5000 | 0.1000 | n/a | 30.00 | 0.5000 | 0.1000 | n/a |" in text
+    assert "| perfect | 1 | identical |" in text
 
 
 def test_protocols_and_datasets_never_share_a_table(tmp_path):
@@ -65,7 +66,7 @@ def test_protocols_and_datasets_never_share_a_table(tmp_path):
     save(tmp_path / "2", "m", 21.0, protocol="jdrl2022.dev")
     save(tmp_path / "3", "m", 22.0, dataset="2" * 64)
     text = markdown(collect(tmp_path))
-    assert text.count("## ") == 3
+    assert sum(line.startswith("## ") for line in text.splitlines()) == 3
     assert methods(text) == ["m", "m", "m"]
 
 
@@ -112,3 +113,15 @@ def test_a_note_is_told_once_with_the_methods_it_is_about(tmp_path):
     save(tmp_path / "2", "b", 21.0, notes=("of all",))
     lines = markdown(collect(tmp_path)).splitlines()
     assert lines[-3:] == ["", "- all methods: of all", "- a: of one"]
+
+
+def test_results_with_random_weights_are_refused(tmp_path):
+    save(tmp_path / "1", "m", 20.0, weights="random")
+    with pytest.raises(ProblemsError, match="m: computed with random weights"):
+        markdown(collect(tmp_path))
+
+
+def test_environments_have_tables_of_their_own(tmp_path):
+    save(tmp_path / "1", "m", 20.0, environment="indoor")
+    titles = [line for line in markdown(collect(tmp_path)).splitlines() if line.startswith("#")]
+    assert titles == ["## data (test), sdd-v1.dev", "### all", "### indoor"]
