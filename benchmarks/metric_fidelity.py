@@ -82,7 +82,9 @@ def predictions(blur: Image, aligned: Image, rng: np.random.Generator) -> dict[s
     def sharpened(picture: Image, sigma: float, amount: float) -> Image:
         return np.asarray(picture + amount * (picture - cv2.GaussianBlur(picture, (0, 0), sigma)), np.float32)
 
-    _, coded = cv2.imencode(".jpg", np.rint(soft(0.5)[..., ::-1] * 255), [cv2.IMWRITE_JPEG_QUALITY, 85])
+    _, coded = cv2.imencode(
+        ".jpg", np.rint(soft(0.5)[..., ::-1] * 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 85]
+    )
     made = {
         "input": blur,
         "unsharp mask": sharpened(blur, 2.0, 1.5),

@@ -4,8 +4,8 @@
 ``from sdd_bench.alignment.warp import ...``, not by ``import sdd_bench.alignment.warp as ...``.
 """
 
-from .flow import flow
-from .similarity import Similarity, estimate_similarity
-from .warp import warp
+from sdd_bench.alignment.flow import flow
+from sdd_bench.alignment.similarity import Similarity, estimate_similarity
+from sdd_bench.alignment.warp import warp
 
 __all__ = ["Similarity", "estimate_similarity", "flow", "warp"]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from sdd_bench.alignment.inputs import require_pictures
 from sdd_bench.errors import AlignmentError, unknown_name
 
 # OpenCV's type stubs demand an initial flow; at run time None says that there is none.
@@ -149,18 +150,7 @@ def flow(name: str) -> FlowBackend:
 def _gray_pair(
     source: NDArray[np.float32], target: NDArray[np.float32], name: str, smallest: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    for role, picture in (("source", source), ("target", target)):
-        if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.float32:
-            raise AlignmentError(f"expected a float32 {role} H x W x 3, got {picture.dtype} {picture.shape}")
-        if not np.isfinite(picture).all():
-            raise AlignmentError(f"the {role} contains NaN or infinite values")
-    if source.shape != target.shape:
-        raise AlignmentError(f"source and target differ in shape: {source.shape} and {target.shape}")
-    if min(source.shape[:2]) < smallest:
-        height, width = source.shape[:2]
-        raise AlignmentError(
-            f"flow {name!r} with these parameters needs at least {smallest} pixels a side, got {width} x {height}"
-        )
+    require_pictures(source, target, f"flow {name!r} with these parameters", smallest)
     return _gray8(source), _gray8(target)
 
 

@@ -8,10 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sdd_bench.errors import AlignmentError
-
-from .similarity_refine import Bands, NoTextureError
-from .similarity_start import CoarseViews
+from sdd_bench.alignment.inputs import require_pictures
+from sdd_bench.alignment.similarity_refine import Bands, NoTextureError
+from sdd_bench.alignment.similarity_start import CoarseViews
 
 # Smallest side accepted: below it hardly a dozen tiles remain.
 _SMALLEST = 64
@@ -170,16 +169,7 @@ def _undecided(reason: str) -> Similarity:
 def _gray_pair(
     source: NDArray[np.float32], target: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    for role, picture in (("source", source), ("target", target)):
-        if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.float32:
-            raise AlignmentError(f"expected a float32 {role} H x W x 3, got {picture.dtype} {picture.shape}")
-        if not np.isfinite(picture).all():
-            raise AlignmentError(f"the {role} contains NaN or infinite values")
-    if source.shape != target.shape:
-        raise AlignmentError(f"source and target differ in shape: {source.shape} and {target.shape}")
-    if min(source.shape[:2]) < _SMALLEST:
-        height, width = source.shape[:2]
-        raise AlignmentError(f"a similarity needs at least {_SMALLEST} pixels a side, got {width} x {height}")
+    require_pictures(source, target, "a similarity", _SMALLEST)
     return _gray(source), _gray(target)
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .octaves import Gray, Placement, band_pass, in_target_frame, pyramid
+from sdd_bench.alignment.octaves import Gray, Placement, band_pass, in_target_frame, pyramid
 
 Array = NDArray[np.float64]
 

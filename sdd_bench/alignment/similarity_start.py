@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .octaves import Gray, Placement, band_pass, in_target_frame, pyramid
+from sdd_bench.alignment.octaves import Gray, Placement, band_pass, in_target_frame, pyramid
 
 # Shorter side of the picture that is searched: at least this many pixels, less than twice as many. Coarse enough that
 # defocus leaves most of what is seen (blur radii up to about 1 % of the picture), fine enough for structure.

@@ -51,7 +51,7 @@ def warp(
         raise AlignmentError(unknown_name("interpolation", interpolation, INTERPOLATIONS))
     import torch
 
-    from .sampling import KERNELS, sample
+    from sdd_bench.alignment.sampling import KERNELS, sample
 
     kernel = KERNELS[interpolation]
     if isinstance(image, torch.Tensor) and isinstance(flow, torch.Tensor):
