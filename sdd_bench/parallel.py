@@ -110,6 +110,8 @@ def _in_processes(
     running = context.RawArray("b", len(items))
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(running,))
     try:
+        with _interrupts_held():
+            pool.submit(int)  # starts the processes
         yield from _in_order(lambda i, item: pool.submit(_call, function, i, item), items, _LOOK_AHEAD * workers)
     except BrokenProcessPool as error:
         lost = [label(item) for item, state in zip(items, running, strict=True) if state]
@@ -124,6 +126,22 @@ def _in_processes(
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Put Ctrl-C off, here until the end of the block and for good in processes that are started in it.
+
+    A worker that gets it while it starts, before it can say that it ignores it, dies and takes the pool down.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _running: Any = None  # in a worker: one shared byte per item, 1 while it is being worked on
