@@ -7,6 +7,7 @@ reproduce the aligned picture for free by using the same interpolation kernel.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -131,19 +132,22 @@ def _between(ascending: NDArray[np.float64], low: float, high: float) -> slice:
 def _sample_texture(name: str, columns: NDArray[np.float64], rows: NDArray[np.float64]) -> Image:
     """The photograph's cubic spline at evenly spaced positions, mirrored beyond its borders, in linear light."""
     spacing = (rows[1] - rows[0], columns[1] - columns[0]) if len(rows) > 1 and len(columns) > 1 else (1.0, 1.0)
-    planes = [
-        ndimage.affine_transform(
-            plane,
-            spacing,
-            offset=(rows[0], columns[0]),
-            output_shape=(len(rows), len(columns)),
-            output=np.float32,
-            order=3,
-            mode="mirror",
-            prefilter=False,
-        )
-        for plane in _texture_splines(name)
-    ]
+    with warnings.catch_warnings():
+        # SciPy before 1.16 tells, at every call, what changed in 0.18.
+        warnings.filterwarnings("ignore", "The behavior of affine_transform with a 1-D array")
+        planes = [
+            ndimage.affine_transform(
+                plane,
+                spacing,
+                offset=(rows[0], columns[0]),
+                output_shape=(len(rows), len(columns)),
+                output=np.float32,
+                order=3,
+                mode="mirror",
+                prefilter=False,
+            )
+            for plane in _texture_splines(name)
+        ]
     return np.asarray(np.clip(np.stack(planes, -1), 0, 1), np.float32)
 
 
