@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from sdd_bench.demo.table import HEADER
-from sdd_bench.evaluation.display import FACTS, REFERENCE_TITLES, show
+from sdd_bench.evaluation.display import REFERENCE_TITLES, heading, show
 from sdd_bench.evaluation.results import EvaluationResult
 
 
@@ -20,7 +20,7 @@ def result_table(result: EvaluationResult) -> Table:
     table.add_column("images")
     table.add_column("against")
     for metric in result.protocol.metrics:
-        table.add_column(FACTS[metric].title, justify="right")
+        table.add_column(heading(metric), justify="right")
     for name, group in result.means.items():
         label = f"{name} ({group.images})"
         for reference, title in REFERENCE_TITLES.items():

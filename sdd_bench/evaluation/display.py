@@ -25,6 +25,11 @@ FACTS = {
 REFERENCE_TITLES = {"gt": "GT", "deformed_gt": "deformed GT", "aligned_gt": "true aligned GT"}
 
 
+def heading(metric: str) -> str:
+    """A metric's title with an arrow to where better is."""
+    return f"{FACTS[metric].title} {'↑' if FACTS[metric].higher_is_better else '↓'}"
+
+
 def show(mean: Mean | None, metric: str) -> str:
     """A mean as text: ``n/a`` where there is none, ``identical`` for an infinite PSNR."""
     value: float | None = None if mean is None else getattr(mean, metric)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sdd_bench.errors import ProblemsError, ResultError
-from sdd_bench.evaluation.display import FACTS, REFERENCE_TITLES, show
+from sdd_bench.evaluation.display import REFERENCE_TITLES, heading, show
 from sdd_bench.evaluation.results import GROUPS, METRICS, EvaluationResult, GroupName
 
 
@@ -104,7 +104,7 @@ def _group_table(board: Sequence[EvaluationResult], group: GroupName) -> list[st
         "",
         f"### {group}",
         "",
-        "| method | images | " + " | ".join(f"{FACTS[m].title}, {REFERENCE_TITLES[r]}" for r, m in columns) + " |",
+        "| method | images | " + " | ".join(f"{heading(m)}, {REFERENCE_TITLES[r]}" for r, m in columns) + " |",
         "|---|---:" + "|---:" * len(columns) + "|",
     ]
     for result, mean in means:

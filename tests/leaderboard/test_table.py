@@ -125,3 +125,9 @@ def test_environments_have_tables_of_their_own(tmp_path):
     save(tmp_path / "1", "m", 20.0, environment="indoor")
     titles = [line for line in markdown(collect(tmp_path)).splitlines() if line.startswith("#")]
     assert titles == ["## data (test), sdd-v1.dev", "### all", "### indoor"]
+
+
+def test_headings_say_where_better_is(tmp_path):
+    save(tmp_path / "1", "m", 20.0)
+    header = next(line for line in markdown(collect(tmp_path)).splitlines() if line.startswith("| method"))
+    assert [cell.strip() for cell in header.split("|")[3:7]] == ["PSNR ↑, GT", "SSIM ↑, GT", "MAE ↓, GT", "LPIPS ↓, GT"]
