@@ -50,6 +50,10 @@ class WorkerError(SddBenchError):
     """A worker process or a cluster can't do the work it was given."""
 
 
+class DeviceError(SddBenchError):
+    """A device to compute on is not there."""
+
+
 class ProblemsError(SddBenchError):
     """Several problems of one input, found before any work, in one report.
 

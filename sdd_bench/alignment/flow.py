@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import cv2
 import numpy as np
@@ -10,7 +11,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from sdd_bench.alignment.inputs import require_pictures
+from sdd_bench.alignment.ptlflow_model import load_ptlflow
+from sdd_bench.alignment.pwcnet import PwcNetFlow
 from sdd_bench.errors import AlignmentError, unknown_name
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 # OpenCV's type stubs demand an initial flow; at run time None says that there is none.
 _NO_START: Any = None
@@ -37,15 +43,30 @@ class FlowBackend(Protocol):
             AlignmentError: the pictures are not such arrays, differ in shape, hold NaN or are too small.
         """
 
+    @property
+    def weights_sha256(self) -> str | None:
+        """SHA-256 of the file of its weights, None if it has none."""
+
+    def on(self, device: str) -> FlowBackend:
+        """The same flow computed on another device, as torch names it, if the backend can; the same one if it can't."""
+
     def model_dump(self) -> dict[str, Any]:
-        """Name and all parameters, as plain data."""
+        """Name and all parameters, as plain data; the device is none of them."""
 
 
-class _Parameters(BaseModel):
+class _OpencvFlow(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @property
+    def weights_sha256(self) -> None:
+        """None: there are no weights."""
 
-class DisFlow(_Parameters):
+    def on(self, device: str) -> Self:
+        """The flow itself: OpenCV computes on the CPU, whatever the device."""
+        return self
+
+
+class DisFlow(_OpencvFlow):
     """Dense inverse search (Kroeger et al., ECCV 2016) by OpenCV; the defaults are those of its preset `medium`.
 
     Works on 8-bit gray. The result does not depend on the number of threads.
@@ -89,7 +110,7 @@ class DisFlow(_Parameters):
         return np.asarray(search.calc(a, b, _NO_START), dtype=np.float32)
 
 
-class FarnebackFlow(_Parameters):
+class FarnebackFlow(_OpencvFlow):
     """Polynomial expansion (Farneback, SCIA 2003) by OpenCV; the defaults are those of its `FarnebackOpticalFlow`.
 
     Works on 8-bit gray.
@@ -127,23 +148,38 @@ class FarnebackFlow(_Parameters):
         return np.asarray(found, dtype=np.float32)
 
 
-_BACKENDS: dict[str, type[DisFlow] | type[FarnebackFlow]] = {"dis": DisFlow, "farneback": FarnebackFlow}
+_BACKENDS: dict[str, type[DisFlow] | type[FarnebackFlow] | type[PwcNetFlow]] = {
+    "dis": DisFlow,
+    "farneback": FarnebackFlow,
+    "pwcnet": PwcNetFlow,
+}
 
 
-def flow(name: str) -> FlowBackend:
+def flow(name: str, checkpoint: Path | str | None = None) -> FlowBackend:
     """The flow backend of that name with its default parameters.
 
     Args:
-        name: ``"dis"`` or ``"farneback"``.
+        name: ``"dis"``, ``"farneback"``, ``"pwcnet"``, or with a checkpoint any model of ptlflow.
+        checkpoint: a file with the weights of a model of ptlflow; the other backends take none.
 
     Returns:
         A callable (source, target) -> flow; see `FlowBackend`.
 
     Raises:
-        AlignmentError: the name is unknown.
+        AlignmentError: the name is unknown, or does not go with a checkpoint.
+        WeightsError: the checkpoint is missing, damaged or another model's.
     """
     if name not in _BACKENDS:
-        raise AlignmentError(unknown_name("flow", name, _BACKENDS))
+        if checkpoint is None:
+            raise AlignmentError(
+                f"{unknown_name('flow', name, _BACKENDS)} A model of ptlflow needs a checkpoint beside its name."
+            )
+        return load_ptlflow(name, checkpoint)
+    if checkpoint is not None:
+        raise AlignmentError(
+            f"the flow {name!r} takes no checkpoint"
+            + ("; its weights are looked up by name, see `sdd-bench weights list`" if name == "pwcnet" else "")
+        )
     return _BACKENDS[name]()
 
 

@@ -6,7 +6,7 @@ from skimage import data
 
 from sdd_bench.alignment import flow, warp
 from sdd_bench.alignment.flow import DisFlow, FarnebackFlow
-from sdd_bench.errors import AlignmentError
+from sdd_bench.errors import AlignmentError, WeightsError
 
 NAMES = ["dis", "farneback"]
 
@@ -150,6 +150,26 @@ def test_flow_and_warp_stay_functions_after_their_modules_were_imported():
 def test_unknown_backend_names_the_nearest():
     with pytest.raises(AlignmentError, match="Did you mean farneback"):
         flow("farnback")
+
+
+def test_a_model_of_ptlflow_needs_a_checkpoint_that_is_there(tmp_path):
+    with pytest.raises(AlignmentError, match=r"'raft_small'.*A model of ptlflow needs a checkpoint beside its name"):
+        flow("raft_small")
+    with pytest.raises(WeightsError, match=r"raft\.ckpt is no file.*'raft_small' needs a checkpoint"):
+        flow("raft_small", checkpoint=tmp_path / "raft.ckpt")
+
+
+@pytest.mark.parametrize("name", [*NAMES, "pwcnet"])
+def test_other_flows_take_no_checkpoint(tmp_path, name):
+    with pytest.raises(AlignmentError, match=f"'{name}' takes no checkpoint"):
+        flow(name, checkpoint=tmp_path / "file.ckpt")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_opencv_has_no_weights_and_computes_on_the_cpu_whatever_the_device(name):
+    assert flow(name).on("cuda") == flow(name)
+    assert flow(name).weights_sha256 is None
+    assert "weights_sha256" not in flow(name).model_dump()
 
 
 @pytest.mark.parametrize("shape", [(63, 300), (300, 63), (10, 200), (8, 8)])

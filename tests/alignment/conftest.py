@@ -1,0 +1,70 @@
+import dataclasses
+import math
+
+import pytest
+import torch
+
+from sdd_bench import weights
+from sdd_bench.alignment.pwcnet_checkpoints import port_names, ptlflow_names
+from sdd_bench.alignment.pwcnet_network import weight_shapes
+
+NAMES = {"pwcnet-ptlflow": ptlflow_names(), "pwc-default": port_names()}
+
+
+@pytest.fixture(scope="session")
+def pwcnet_layers():
+    """Random weight and bias per layer, scaled so that the flow depends on the pictures and varies by some pixels."""
+    generator = torch.Generator().manual_seed(0)
+    layers = {}
+    for name, shape in weight_shapes().items():
+        up = "_up." in name
+        gain = 0.3 if name.startswith(("flow.", "features_up.", "context.6")) else math.sqrt(2)
+        scale = gain / math.sqrt(shape[0] * 4 if up else shape[1] * 9)
+        bias = 0.05 * torch.randn(shape[1] if up else shape[0], generator=generator)
+        layers[name] = scale * torch.randn(shape, generator=generator), bias
+    return layers
+
+
+@pytest.fixture(scope="session")
+def pwcnet_states(pwcnet_layers):
+    """The same values as either author names them."""
+    return {
+        author: {
+            f"{names[layer]}.{part}": value
+            for layer, pair in pwcnet_layers.items()
+            for part, value in zip(("weight", "bias"), pair, strict=True)
+        }
+        for author, names in NAMES.items()
+    }
+
+
+@pytest.fixture(scope="session")
+def save_pwcnet():
+    """Write a state dict as either author does."""
+
+    def save(path, author, state):
+        torch.save({"state_dict": state, "epoch": 3} if author == "pwcnet-ptlflow" else state, path)
+        return path
+
+    return save
+
+
+@pytest.fixture(scope="module")
+def pwcnet_cache(tmp_path_factory, pwcnet_states, save_pwcnet):
+    """Both authors' files, named like the weights, and a cache that holds them."""
+    folder = tmp_path_factory.mktemp("pwcnet")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SDD_BENCH_CACHE", str(folder / "cache"))
+        for author, state in pwcnet_states.items():
+            patch.setitem(weights.REGISTRY, author, dataclasses.replace(weights.entry(author), sha256=""))
+            weights.add(author, save_pwcnet(folder / author, author, state))
+        yield folder
+
+
+@pytest.fixture
+def one_torch_thread():
+    """On small tensors, threads that wait for a core which others use cost far more than they give."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
