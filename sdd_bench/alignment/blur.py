@@ -1,4 +1,7 @@
-"""Local defocus blur: how strongly one picture is blurred against another, and blurring by such a map."""
+"""Local defocus blur: how strongly one picture is blurred against another, and blurring by such a map.
+
+Blur adds light: the pictures here are of linear light, not of code values.
+"""
 
 from __future__ import annotations
 
@@ -39,13 +42,18 @@ class BlurMap(NamedTuple):
 
     Attributes:
         radius: H x W float32, radius of the circle of confusion in pixels.
-        aperture: the shape that explains the whole picture best.
+        aperture: shape of the circle of confusion.
         misfit: mean squared difference that it leaves.
     """
 
     radius: Image
     aperture: Aperture
     misfit: float
+
+
+# A disc of at least twice this radius is drawn at half the size, of four times at a quarter, and so on: what is blurred
+# that much has little finer detail. The difference has 1/50 of the contrast that is left.
+_SMALLEST_DISC = 6.0
 
 
 def aperture_kernel(radius: float, shape: Aperture) -> Image:
@@ -85,67 +93,88 @@ def defocus(image: Image, radius: float, shape: Aperture) -> Image:
         return image
     if shape == "gaussian":
         return np.asarray(cv2.GaussianBlur(image, (0, 0), radius / 2, borderType=cv2.BORDER_REFLECT), np.float32)
-    kernel = aperture_kernel(radius, shape)
-    return np.asarray(cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REFLECT), np.float32)
+    reduction = 2 ** max(int(np.log2(radius / _SMALLEST_DISC)), 0)
+    if reduction == 1:
+        kernel = aperture_kernel(radius, shape)
+        return np.asarray(cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REFLECT), np.float32)
+    height, width = image.shape[:2]
+    whole = cv2.copyMakeBorder(image, 0, -height % reduction, 0, -width % reduction, cv2.BORDER_REFLECT)
+    size = (whole.shape[1], whole.shape[0])
+    small = cv2.resize(whole, (size[0] // reduction, size[1] // reduction), interpolation=cv2.INTER_AREA)
+    blurred = defocus(np.asarray(small, np.float32), radius / reduction, shape)
+    return np.asarray(cv2.resize(blurred, size, interpolation=cv2.INTER_CUBIC)[:height, :width], np.float32)
 
 
-def blur_map(blurry: Image, aligned: Image, settings: BlurSettings) -> BlurMap:
+def blur_levels(image: Image, shape: Aperture, settings: BlurSettings) -> list[Image]:
+    """A picture under every tried blur.
+
+    Args:
+        image: H x W float32, linear light.
+        shape: of the aperture.
+        settings: which blurs to try.
+
+    Returns:
+        One H x W float32 picture per radius of the settings.
+    """
+    return [defocus(image, radius, shape) for radius in settings.radii]
+
+
+def blur_map(blurry: Image, levels: list[Image], shape: Aperture, settings: BlurSettings) -> BlurMap:
     """Find the local blur of an aligned sharp picture that explains the blurry one best.
 
     The squared misfit is averaged over a Gaussian window. Between two tried radii the picture is interpolated linearly,
-    here as in `blur_by_map`, so the map is the one with which that function comes closest to the blurry picture.
+    here as in `blend_levels`, so the map is the one with which that function comes closest to the blurry picture.
 
     Args:
-        blurry: H x W x 3 float32.
-        aligned: H x W x 3 float32, the sharp picture in the frame of the blurry one, equally exposed.
-        settings: which blurs to try and over which window to average.
+        blurry: H x W float32, linear light.
+        levels: the sharp picture under every tried blur, in the frame of the blurry one, equally exposed.
+        shape: of the aperture of that blur.
+        settings: which blurs were tried and over which window to average.
     """
-    # Gray tells as much about blur as colour, in a third of the time.
-    blurry_gray, aligned_gray = (
-        np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.float32) for picture in (blurry, aligned)
-    )
-    maps = [_map_of(blurry_gray, aligned_gray, settings, shape) for shape in settings.apertures]
-    best = min(maps, key=lambda found: found.misfit)
-    # The median drops lone pixels whose window happened to fit another radius, the smoothing the steps between windows.
-    radius = cv2.medianBlur(best.radius, 5)
-    if settings.smoothing:
-        radius = cv2.GaussianBlur(radius, (0, 0), settings.smoothing)
-    return best._replace(radius=np.asarray(radius, np.float32))
-
-
-def _map_of(blurry: Image, aligned: Image, settings: BlurSettings, shape: Aperture) -> BlurMap:
-    def averaged(product: Image) -> Image:
-        return np.asarray(cv2.GaussianBlur(product, (0, 0), settings.window), np.float32)
-
-    position = np.zeros_like(blurry)
-    least = np.full_like(position, np.inf)
-    lower = defocus(aligned, settings.radii[0], shape)
-    for level, radius in enumerate(settings.radii[1:]):
+    position = least = None
+    for level, (lower, upper) in enumerate(pairwise(levels)):
         # Of all pictures (1 - t) lower + t upper, the one closest to the blurry picture.
-        upper = defocus(aligned, radius, shape)
         step, missing = upper - lower, blurry - lower
-        length, along = averaged(step * step), averaged(step * missing)
+        length, along, whole = (
+            _averaged(product, settings.window) for product in (step * step, step * missing, missing * missing)
+        )
         share = np.clip(along / np.maximum(length, 1e-12), 0, 1)
-        misfit = averaged(missing * missing) - share * (2 * along - share * length)
-        better = misfit < least
-        position[better], least[better] = level + share[better], misfit[better]
-        lower = upper
-    found = np.interp(position, np.arange(len(settings.radii)), settings.radii).astype(np.float32)
-    return BlurMap(found, shape, float(least.mean()))
+        misfit = whole - share * (2 * along - share * length)
+        if position is None or least is None:
+            position, least = level + share, misfit
+        else:
+            better = misfit < least
+            position[better], least[better] = level + share[better], misfit[better]
+    if position is None or least is None:
+        raise ValueError(f"expected one picture for each of {len(settings.radii)} radii, got {len(levels)}")
+    radius = np.interp(position, np.arange(len(settings.radii)), settings.radii).astype(np.float32)
+    # The median drops lone pixels whose window happened to fit another radius, the smoothing the steps between windows.
+    smooth = cv2.medianBlur(radius, 3)
+    if settings.smoothing:
+        smooth = cv2.GaussianBlur(smooth, (0, 0), settings.smoothing / 2)
+    full = cv2.resize(smooth, (blurry.shape[1], blurry.shape[0]), interpolation=cv2.INTER_LINEAR)
+    return BlurMap(np.asarray(full, np.float32), shape, float(least.mean()))
 
 
-def blur_by_map(image: Image, blur: BlurMap, settings: BlurSettings) -> Image:
+def _averaged(product: Image, window: float) -> Image:
+    # At half the size: the window is much wider than two pixels.
+    size = (-(-product.shape[1] // 2), -(-product.shape[0] // 2))
+    small = cv2.resize(product, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.GaussianBlur(small, (0, 0), window / 2), np.float32)
+
+
+def blend_levels(levels: list[Image], radius: Image, settings: BlurSettings) -> Image:
     """Blur each pixel by its own circle of confusion, interpolated linearly between the two nearest tried ones.
 
     Args:
-        image: H x W x 3 float32.
-        blur: radius per pixel and shape of the aperture.
-        settings: which blurs are prepared.
+        levels: the picture under every tried blur, H x W float32 each.
+        radius: H x W float32, radius per pixel.
+        settings: which blurs were tried.
     """
-    position = np.interp(blur.radius, settings.radii, np.arange(len(settings.radii))).astype(np.float32)[..., None]
-    out = np.zeros_like(image)
-    for level, radius in enumerate(settings.radii):
-        weight = np.clip(1 - np.abs(position - level), 0, 1)
+    position = np.interp(radius, settings.radii, np.arange(len(settings.radii))).astype(np.float32)
+    out = np.zeros_like(levels[0])
+    for index, level in enumerate(levels):
+        weight = np.clip(1 - np.abs(position - index), 0, 1)
         if weight.any():
-            out += weight * defocus(image, radius, blur.aperture)
+            out += weight * level
     return out

@@ -2,34 +2,31 @@
 
 Dense flow compares small windows; where one picture is out of focus they look different and the flow is wrong by whole
 pixels. So the sharp picture is first moved by the best zoom and shift, then blurred by the map that explains the blurry
-picture best, and the flow that remains is found between two pictures that look alike. A second round uses that flow to
-find a better map. What remains is small and smooth but for the borders of objects, so the flow can be made stiff: too
-free a flow follows the noise, above all where little texture is left.
+picture best, and the flow that remains is found between two pictures that look alike. What remains is small and smooth
+but for the borders of objects, so the flow can be made stiff: too free a flow follows the noise, above all where little
+texture is left.
+
+Blur adds light. Blurring code values instead darkens bright detail, by more than a flow can ignore where blur is
+strong, so the sharp picture is blurred in linear light; the flow compares code values, in which noise is more even.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
-from sdd_bench.alignment.blur import BlurMap, BlurSettings, blur_by_map, blur_map
+from sdd_bench.alignment.blur import BlurMap, BlurSettings, blend_levels, blur_levels, blur_map
+from sdd_bench.alignment.light import linear_to_srgb, luminance
+from sdd_bench.alignment.masks import inside
 from sdd_bench.alignment.warp import warp
 
 Image = NDArray[np.float32]
 Flow = Callable[[Image, Image], Image]
-
-
-class EqualiseSettings(BaseModel):
-    """How a pair is equalised."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    blur: BlurSettings = BlurSettings()
-    rounds: int = Field(default=2, ge=1, description="blur map and flow, in turns")
 
 
 class EqualisedPair(NamedTuple):
@@ -37,19 +34,24 @@ class EqualisedPair(NamedTuple):
 
     Attributes:
         flow: H x W x 2 float32, from the blurry picture to the sharp one, pixels.
-        remaining: H x W x 2 float32, from the blurry picture to `equalised`: the flow beyond the start.
-        equalised: H x W x 3 float32, the sharp picture moved by the start, exposed and blurred like the blurry one.
+        remaining: H x W x 2 float32, from `source` to `target`: the flow beyond the start.
+        source: H x W x 3 float32 gray, code values of the blurry picture's light.
+        target: H x W x 3 float32 gray, those of the sharp picture moved by the start, exposed and blurred likewise.
         blur: of the blurry picture against the sharp one, in the blurry frame.
+        whole: H x W bool, pixels whose whole circle of confusion the sharp picture shows: light from beyond its border
+            is in the blurry picture but not in `target`.
     """
 
     flow: Image
     remaining: Image
-    equalised: Image
+    source: Image
+    target: Image
     blur: BlurMap
+    whole: NDArray[np.bool_]
 
 
 def equalise(
-    blurry: Image, sharp: Image, start: Image, find_flow: Flow, settings: EqualiseSettings | None = None
+    blurry: Image, sharp: Image, start: Image, find_flow: Flow, settings: BlurSettings | None = None
 ) -> EqualisedPair:
     """Find the flow from a blurry to a sharp picture that do not line up.
 
@@ -60,29 +62,41 @@ def equalise(
         find_flow: a flow backend for pictures of equal blur: ``find_flow(source, target)`` is H x W x 2.
         settings: how blur is searched; None stands for the defaults.
     """
-    settings = settings or EqualiseSettings()
-    moved = match_exposure(np.clip(warp(sharp, start), 0, 1), blurry)
-    aligned, flow, search = moved, start, settings.blur
-    for turn in range(settings.rounds):
-        if turn:
-            aligned = match_exposure(np.clip(warp(sharp, flow), 0, 1), blurry)
-        blur = blur_map(blurry, aligned, search)
-        search = search.model_copy(update={"apertures": (blur.aperture,)})  # the shape is a matter of the whole picture
-        # Found in the blurry frame, used before the last pixel or two of motion: small against the window.
-        equalised = blur_by_map(moved, blur, settings.blur)
-        remaining = find_flow(blurry, equalised)
-        flow = remaining + warp(start, remaining, interpolation="bilinear")
-    return EqualisedPair(flow, remaining, equalised, blur)
+    settings = settings or BlurSettings()
+    # Light that falls on the blurry picture from beyond its border is known where the sharp one shows what is there.
+    margin = ceil(max(settings.radii))
+    around = _extended(start, margin)
+    light = luminance(blurry)
+    moved = warp(np.pad(luminance(sharp), margin, mode="edge"), around)
+    # Blur keeps the sum of the light: what differs is exposure.
+    moved *= light.sum(dtype=np.float64) / max(_within(moved, margin).sum(dtype=np.float64), 1e-6)
+    candidates = []
+    for shape in settings.apertures:
+        levels = [_within(level, margin) for level in blur_levels(moved, shape, settings)]
+        candidates.append((blur_map(light, levels, shape, settings), levels))
+    blur, levels = min(candidates, key=lambda candidate: candidate[0].misfit)
+    source, target = _gray(light), _gray(blend_levels(levels, blur.radius, settings))
+    remaining = find_flow(source, target)
+    flow = remaining + warp(start, remaining, interpolation="bilinear")
+    shown = _within(_shown(around, margin), margin)
+    return EqualisedPair(flow, remaining, source, target, blur, shown > blur.radius + 1)
 
 
-def match_exposure(image: Image, like: Image) -> Image:
-    """Scale each channel by the factor that brings it closest to another aligned picture, in the least-squares sense.
+def _extended(flow: Image, margin: int) -> Image:
+    """The flow continued linearly beyond its border."""
+    widths = ((margin, margin), (margin, margin), (0, 0))
+    return np.pad(flow, widths, mode="reflect", reflect_type="odd")
 
-    Args:
-        image: H x W x 3 float32.
-        like: H x W x 3 float32.
-    """
-    gain = np.einsum("ijk,ijk->k", image, like, dtype=np.float64) / np.maximum(
-        np.einsum("ijk,ijk->k", image, image, dtype=np.float64), 1e-12
-    )
-    return np.asarray(image * gain, np.float32)
+
+def _within(image: Image, margin: int) -> Image:
+    return np.ascontiguousarray(image[margin:-margin, margin:-margin])
+
+
+def _gray(light: Image) -> Image:
+    return np.repeat(linear_to_srgb(np.clip(light, 0, 1))[..., None], 3, axis=2)
+
+
+def _shown(flow: Image, margin: int) -> Image:
+    """Distance in pixels to the nearest place that the sharp picture does not show."""
+    inner = inside(flow, margin)
+    return np.asarray(cv2.distanceTransform(inner.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)

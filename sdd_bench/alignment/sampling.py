@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch.autograd.function import once_differentiable
@@ -45,33 +46,41 @@ def _alternating_series(squared: torch.Tensor, first: int) -> torch.Tensor:
     return total
 
 
-def _lanczos4_weights(t: torch.Tensor) -> torch.Tensor:
-    """sinc(t - i) sinc((t - i) / 4) for i = -3..4, divided by the sum.
+def _lanczos_weights(lobes: int, t: torch.Tensor) -> torch.Tensor:
+    """sinc(t - i) sinc((t - i) / lobes) for i = 1 - lobes ... lobes, divided by the sum.
 
-    sin(pi (t - i)) is the same for all taps but for its sign and leaves with the sum; sin(pi/4 (t - i)) turns by 45
-    degrees per tap, so sines and cosines of pi/4 t and pi/4 (1 - t) serve all. Everything is multiplied by t (1 - t),
-    which removes the 0/0 at both ends and makes them exact unit pulses.
+    sin(pi (t - i)) is the same for all taps but for its sign and leaves with the sum. The kernel is symmetric, so a tap
+    k pixels beyond the one next to the position, on either side, has the weight of a distance x + k, x = t or 1 - t;
+    sin(pi/lobes (x + k)) follows from sine and cosine of pi/lobes x. Everything is multiplied by t (1 - t), which
+    removes the 0/0 at both ends and makes them exact unit pulses.
     """
     both = torch.stack([t, 1 - t])
-    squared = (both * (math.pi / 4)).square_()
-    slope, cosine = _alternating_series(squared, 2).mul_(math.pi / 4), _alternating_series(squared, 1)
+    squared = (both * (math.pi / lobes)).square_()
+    slope, cosine = _alternating_series(squared, 2).mul_(math.pi / lobes), _alternating_series(squared, 1)
     common = both[0] * both[1]
-    weights = t.new_empty(8, t.numel())
-    for near, order in ((0, (0, 1, 2, 3)), (1, (7, 6, 5, 4))):  # the kernel is symmetric: taps 4..7 mirror 3..0
-        x, far = both[near], 1 - near
-        weights[order[0]] = -slope[far] * both[far] * common / (x + 3).square_()
-        weights[order[1]] = cosine[near] * common / (x + 2).square_()
-        weights[order[2]] = -cosine[far] * common / (x + 1).square_()
-        weights[order[3]] = slope[near] * both[far]
+    weights = t.new_empty(2 * lobes, t.numel())
+    for near, tap, step in ((0, lobes - 1, -1), (1, lobes, 1)):
+        x = both[near]
+        weights[tap] = slope[near] * both[1 - near]
+        sine = slope[near] * x
+        for k in range(1, lobes):
+            turned = sine * math.cos(math.pi * k / lobes) + cosine[near] * math.sin(math.pi * k / lobes)
+            sign = -1 if k % 2 else 1
+            weights[tap + step * k] = turned * common * sign / (x + k).square_()
     total = weights[0].clone()
-    for tap in range(1, 8):
+    for tap in range(1, 2 * lobes):
         total.add_(weights[tap])
     return weights.div_(total)
 
 
+def _lanczos(lobes: int) -> Kernel:
+    return Kernel(first=1 - lobes, taps=2 * lobes, weights=partial(_lanczos_weights, lobes))
+
+
 KERNELS = {
     "bilinear": Kernel(first=0, taps=2, weights=_bilinear_weights),
-    "lanczos4": Kernel(first=-3, taps=8, weights=_lanczos4_weights),
+    "lanczos4": _lanczos(4),
+    "lanczos6": _lanczos(6),
 }
 
 

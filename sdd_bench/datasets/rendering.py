@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from sdd_bench.alignment.blur import aperture_kernel
+from sdd_bench.alignment.light import linear_to_srgb, srgb_to_linear
 from sdd_bench.datasets.scenes import Layer, Scene, SceneSettings, load_photograph
 
 Image = NDArray[np.float32]
@@ -190,6 +191,17 @@ def _nearest_layer(
     return index
 
 
+def photograph(encoded: NDArray[np.uint8], settings: SceneSettings, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A rendered view as the sensor would have recorded it, with its noise.
+
+    Args:
+        encoded: H x W x 3 uint8 sRGB, free of noise: ``RenderedPair.aligned``.
+        settings: of the noise.
+        rng: the only source of randomness.
+    """
+    return _encode(_expose(srgb_to_linear((encoded / 255).astype(np.float32)), settings, rng))
+
+
 def _expose(linear: Image, settings: SceneSettings, rng: np.random.Generator) -> Image:
     """Sensor noise: read noise and Gaussian shot noise with variance proportional to the light."""
     sigma = np.sqrt(settings.read_noise**2 + settings.shot_noise**2 * np.clip(linear, 0, 1))
@@ -197,16 +209,5 @@ def _expose(linear: Image, settings: SceneSettings, rng: np.random.Generator) ->
 
 
 def _encode(linear: Image) -> NDArray[np.uint8]:
-    return np.rint(linear_to_srgb(np.clip(linear, 0, 1)) * 255).astype(np.uint8)
+    return np.rint(linear_to_srgb(np.clip(np.asarray(linear, np.float64), 0, 1)) * 255).astype(np.uint8)
 
-
-def srgb_to_linear(encoded: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Light from sRGB code values, both in [0, 1] (IEC 61966-2-1)."""
-    encoded = np.asarray(encoded, np.float64)
-    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-
-
-def linear_to_srgb(linear: NDArray[np.floating]) -> NDArray[np.float64]:
-    """SRGB code values from light, both in [0, 1] (IEC 61966-2-1)."""
-    linear = np.asarray(linear, np.float64)
-    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055)

@@ -23,26 +23,32 @@ Range = tuple[float, float]
 
 
 class Photograph(NamedTuple):
-    """What is known of a texture: where its scene would be filed, and whether it may fill the background.
+    """What is known of a texture: where its scene would be filed, and what it may be used for.
 
     Backgrounds are larger than most of these pictures, which are mirrored beyond their borders: a wall or a lawn takes
-    that well, a face does not.
+    that well, a face does not. Some are held back from scenes that don't ask for them by name: what is tuned on other
+    scenes can be checked on theirs.
     """
 
     environment: Literal["indoor", "outdoor"]
     background: bool = False
+    held_back: bool = False
 
 
 # Photographs that come inside the scikit-image package; nothing is downloaded.
 PHOTOGRAPHS: dict[str, Photograph] = {
     "astronaut": Photograph("indoor"),
     "brick": Photograph("outdoor", background=True),
+    "camera": Photograph("outdoor", held_back=True),
     "chelsea": Photograph("indoor"),
     "coffee": Photograph("indoor"),
+    "coins": Photograph("indoor", background=True, held_back=True),
     "grass": Photograph("outdoor", background=True),
     "gravel": Photograph("outdoor", background=True),
     "hubble_deep_field": Photograph("outdoor", background=True),
     "immunohistochemistry": Photograph("indoor", background=True),
+    "moon": Photograph("outdoor", background=True, held_back=True),
+    "page": Photograph("indoor", background=True, held_back=True),
     "retina": Photograph("indoor", background=True),
     "rocket": Photograph("outdoor"),
     "stereo_motorcycle": Photograph("indoor", background=True),
@@ -75,7 +81,7 @@ class SceneSettings(_Record):
     height: int = Field(default=512, ge=64, le=8192)
     supersampling: int = Field(default=2, ge=2, le=8, description="render grid, samples per pixel and axis")
     texture_density: float = Field(default=2.1, ge=2.0, description="photograph pixels per final pixel")
-    photographs: tuple[str, ...] = tuple(PHOTOGRAPHS)
+    photographs: tuple[str, ...] = tuple(name for name, known in PHOTOGRAPHS.items() if not known.held_back)
     foreground_layers: tuple[int, int] = (2, 4)
     aperture: Literal["disc", "gaussian", "mixed"] = "mixed"
     max_blur_radius: Range = (2.0, 4.0)

@@ -6,18 +6,24 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from skimage import data
 
-from sdd_bench.alignment.blur import BlurMap, BlurSettings, aperture_kernel, blur_by_map, blur_map, defocus
+from sdd_bench.alignment.blur import BlurSettings, aperture_kernel, blend_levels, blur_levels, blur_map, defocus
 
 SETTINGS = BlurSettings()
 
 
 @pytest.fixture(scope="module")
 def gravel():
-    return np.repeat((data.gravel()[:200, :260] / 255)[..., None], 3, 2).astype(np.float32)
+    return (data.gravel()[:200, :260] / 255).astype(np.float32)
 
 
-def even(picture, radius, aperture="disc"):
-    return BlurMap(np.full(picture.shape[:2], radius, np.float32), aperture, 0.0)
+def best_map(blurry, picture):
+    """The better of the maps of both shapes."""
+    maps = [blur_map(blurry, blur_levels(picture, a, SETTINGS), a, SETTINGS) for a in SETTINGS.apertures]
+    return min(maps, key=lambda found: found.misfit)
+
+
+def blurred_by(picture, radius, aperture="disc"):
+    return blend_levels(blur_levels(picture, aperture, SETTINGS), np.full(picture.shape, radius, np.float32), SETTINGS)
 
 
 @given(st.floats(1.5, 12.0), st.sampled_from(["disc", "gaussian"]))
@@ -40,21 +46,21 @@ def test_a_kernel_of_radius_zero_is_the_identity():
 @pytest.mark.parametrize("aperture", ["disc", "gaussian"])
 @pytest.mark.parametrize("radius", [0.0, 1.0, 2.25, 5.0, 9.0])
 def test_the_blur_of_an_evenly_blurred_picture_is_found_with_its_shape(gravel, radius, aperture):
-    found = blur_map(defocus(gravel, radius, aperture), gravel, SETTINGS)
-    np.testing.assert_allclose(found.radius, radius, atol=0.02 + 0.02 * radius)
+    found = best_map(defocus(gravel, radius, aperture), gravel)
+    np.testing.assert_allclose(found.radius, radius, atol=0.02 + 0.025 * radius)
     if radius >= 2:
         assert found.aperture == aperture
 
 
 def test_a_radius_between_two_tried_ones_is_found_between_them(gravel):
-    found = blur_map(defocus(gravel, 2.25, "disc"), gravel, SETTINGS)
+    found = best_map(defocus(gravel, 2.25, "disc"), gravel)
     assert np.median(found.radius) == pytest.approx(2.25, abs=0.06)
 
 
 def test_the_blur_map_follows_a_step(gravel):
     blurry = defocus(gravel, 2.0, "disc").copy()
     blurry[:, 130:] = defocus(gravel, 6.0, "disc")[:, 130:]
-    found = blur_map(blurry, gravel, SETTINGS).radius
+    found = best_map(blurry, gravel).radius
     np.testing.assert_allclose(found[:, :90], 2.0, atol=0.15)
     np.testing.assert_allclose(found[:, 170:], 6.0, atol=0.4)
 
@@ -62,7 +68,7 @@ def test_the_blur_map_follows_a_step(gravel):
 @pytest.mark.parametrize("aperture", ["disc", "gaussian"])
 @pytest.mark.parametrize("radius", [0.0, 0.5, 3.0, 12.0])
 def test_an_even_map_of_a_tried_radius_blurs_evenly(gravel, radius, aperture):
-    found = blur_by_map(gravel, even(gravel, radius, aperture), SETTINGS)
+    found = blurred_by(gravel, radius, aperture)
     np.testing.assert_allclose(found, defocus(gravel, radius, aperture), atol=1e-6)
 
 
@@ -74,8 +80,23 @@ def test_a_gaussian_aperture_of_radius_r_is_a_gaussian_of_sigma_half_r(gravel):
     np.testing.assert_allclose(defocus(gravel, 4.0, "gaussian"), direct, atol=2e-3)
 
 
+@pytest.mark.parametrize("radius", [12.0, 16.0, 20.0])
+def test_a_wide_disc_drawn_at_reduced_size_is_close_to_the_whole_sum(gravel, radius):
+    whole = cv2.filter2D(gravel, -1, aperture_kernel(radius, "disc"), borderType=cv2.BORDER_REFLECT)
+    reach = int(radius) + 8  # at the lower and right border, what is mirrored differs by a reduced pixel
+    centre = (slice(reach, -reach), slice(reach, -reach))
+    assert (defocus(gravel, radius, "disc") - whole)[centre].std() < 0.025 * whole[centre].std()
+
+
+def test_a_colour_picture_is_blurred_channel_by_channel():
+    colour = np.random.default_rng(0).random((90, 117, 3), np.float32)
+    for shape in ("disc", "gaussian"):
+        channels = [defocus(np.ascontiguousarray(colour[..., c]), 13.0, shape) for c in range(3)]
+        np.testing.assert_allclose(defocus(colour, 13.0, shape), np.dstack(channels), atol=1e-6)
+
+
 def test_a_radius_beyond_the_largest_tried_one_is_the_largest(gravel):
-    found = blur_by_map(gravel, even(gravel, 99.0), SETTINGS)
+    found = blurred_by(gravel, 99.0)
     np.testing.assert_allclose(found, defocus(gravel, 20.0, "disc"), atol=1e-6)
 
 

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdd_bench.alignment.masks import forward_backward_error, inside
+from sdd_bench.alignment.masks import bend_error, forward_backward_error, inside
 
 # Sums with pixel numbers are exact in these, so the expected mask needs no care about rounding.
 SIXTY_FOURTHS = st.integers(-2560, 2560).map(lambda n: n / 64)
@@ -39,3 +39,29 @@ def test_the_way_back_is_looked_up_where_the_way_there_ends():
     error = forward_backward_error(forward, backward)
     np.testing.assert_allclose(error[:, :6], 4)
     np.testing.assert_allclose(error[:, 6:], 0)
+
+
+def test_a_flow_larger_than_the_pictures_is_inside_where_it_leads_into_the_picture_without_its_border():
+    flow = np.zeros((12, 16, 2), np.float32)
+    flow[..., 0] = 2.0
+    found = inside(flow, 3)
+    y, x = np.mgrid[0:12, 0:16]
+    assert np.array_equal(found, (y >= 3) & (y <= 8) & (x + 2 >= 3) & (x + 2 <= 12))
+
+
+def test_a_bend_error_is_the_step_of_the_flow_times_the_contrast_of_the_picture():
+    # A ramp of 0.01 per pixel in every channel, and a step of 0.5 px between columns 19 and 20.
+    picture = np.repeat(np.broadcast_to(np.arange(40) * 0.01, (30, 40))[..., None], 3, 2).astype(np.float32)
+    flow = np.zeros((30, 40, 2), np.float32)
+    flow[:, 20:, 1] = 0.5
+    error = bend_error(flow, picture)
+    np.testing.assert_allclose(error[:, 17:23], 0.005, rtol=1e-4)
+    assert not error[:, :17].any()
+    assert not error[:, 23:].any()
+
+
+def test_an_even_flow_and_an_even_picture_have_no_bend_error():
+    texture = np.random.default_rng(0).random((20, 30, 3), np.float32)
+    assert not bend_error(np.full((20, 30, 2), 3.25, np.float32), texture).any()
+    bent = np.random.default_rng(1).normal(size=(20, 30, 2)).astype(np.float32)
+    assert not bend_error(bent, np.full((20, 30, 3), 0.5, np.float32)).any()

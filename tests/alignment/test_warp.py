@@ -10,7 +10,7 @@ from sdd_bench.alignment import warp
 from sdd_bench.alignment.warp import warp_jdrl2022
 from sdd_bench.errors import AlignmentError
 
-KINDS = ["lanczos4", "bilinear"]
+KINDS = ["lanczos4", "lanczos6", "bilinear"]
 
 
 def picture(height=37, width=52, channels=3, seed=0, dtype=np.float32):
@@ -44,6 +44,10 @@ def lanczos4_kernel(distance):
     return np.where(np.abs(distance) < 4, np.sinc(distance) * np.sinc(distance / 4), 0)
 
 
+def lanczos6_kernel(distance):
+    return np.where(np.abs(distance) < 6, np.sinc(distance) * np.sinc(distance / 6), 0)
+
+
 def hat_kernel(distance):
     return np.maximum(1 - np.abs(distance), 0)
 
@@ -66,7 +70,10 @@ def test_flow_of_whole_pixels_is_an_exact_shift_with_the_border_repeated(kind, d
     assert np.array_equal(warp(image, np.full((13, 17, 2), (dx, dy), np.float32), kind), image[ys][:, xs])
 
 
-@pytest.mark.parametrize(("kind", "kernel", "reach"), [("lanczos4", lanczos4_kernel, 4), ("bilinear", hat_kernel, 1)])
+@pytest.mark.parametrize(
+    ("kind", "kernel", "reach"),
+    [("lanczos4", lanczos4_kernel, 4), ("lanczos6", lanczos6_kernel, 6), ("bilinear", hat_kernel, 1)],
+)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 2e-6), (np.float64, 1e-14)])
 def test_values_equal_the_formula_evaluated_directly(kind, kernel, reach, dtype, tolerance):
     image, flow = picture(dtype=dtype), wavy_flow(dtype=dtype)
