@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,3 +28,55 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     synthesize(folder / "raw", test=3, seed=5, settings=small, progress=False)
     prepare(folder / "raw", folder / "prepared", "as-is", name="small", patch_size=64, stride=32, progress=False)
     return folder / "prepared"
+
+
+@pytest.fixture(scope="session")
+def image() -> Callable:
+    """Makes the row of an image, whose scores are the same against the GT and the deformed GT."""
+    from sdd_bench.evaluation.references import Alignment
+    from sdd_bench.evaluation.results import ImageResult, Scores
+    from sdd_bench.metrics.fidelity import Fidelity
+
+    def make(stem, psnr, environment="indoor", *, ssim=0.5, mae=0.1, lpips=None, error=None):
+        scores = None if error else Scores.of(Fidelity(psnr=psnr, ssim=ssim, mae=mae), lpips)
+        return ImageResult(
+            stem=stem,
+            scene=stem,
+            environment=environment,
+            prediction_sha256="0" * 64,
+            gt=scores,
+            deformed_gt=scores,
+            aligned_gt=None,
+            alignment=Alignment(zoom=1.0, shift=(0.0, 0.0), mean_flow=0.0, forward_backward_error=None, left_out=0.0),
+            error=error,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def result() -> Callable:
+    """Makes the result of a method from its images."""
+    from sdd_bench.evaluation import DEFAULT_PROTOCOL
+    from sdd_bench.evaluation.protocol import get_protocol
+    from sdd_bench.evaluation.results import DatasetReference, EvaluationResult, Run, group_means
+
+    def make(images, method="a method", *, protocol=DEFAULT_PROTOCOL, manifest="1" * 64, split="test", **changes):
+        record = get_protocol(protocol)
+        fields = {
+            "method": method,
+            "protocol": record,
+            "protocol_sha256": record.hash,
+            "dataset": DatasetReference(name="data", manifest_sha256=manifest, split=split),
+            "notes": (),
+            "weights": "none",
+            "weights_sha256": {},
+            "images": tuple(images),
+            "means": group_means(images),
+            "run": Run(
+                command=None, started="2026-01-01T00:00:00", wall_seconds=1.0, workers=1, versions={}, machine={}
+            ),
+        }
+        return EvaluationResult(**(fields | changes))
+
+    return make

@@ -19,6 +19,8 @@ _COMMANDS = {
     "synth": "Write synthetic pairs with known truth.",
     "prepare": "Make a checked, split and cropped dataset from raw pairs.",
     "evaluate": "Score a folder of predictions.",
+    "protocols": "List the evaluation protocols, or explain one.",
+    "compare": "Say which of several methods are better, and which can't be told apart.",
     "leaderboard": "Make tables from result files.",
     "weights": "Get, add and verify the weight files that some metrics and flows need.",
 }

@@ -5,8 +5,11 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
+from typing import Literal
 
 import click
+
+from sdd_bench.evaluation import DEFAULT_PROTOCOL
 
 
 @click.command()
@@ -20,9 +23,9 @@ import click
 @click.option(
     "--protocol",
     multiple=True,
-    default=["sdd-v1.dev"],
+    default=[DEFAULT_PROTOCOL],
     show_default=True,
-    help="Evaluation protocol; may be given several times.",
+    help="Evaluation protocol, of `sdd-bench protocols`; may be given several times.",
 )
 @click.option("--method", help="Name of the method in tables.  [default: the name of the folder of predictions]")
 @click.option(
@@ -32,22 +35,50 @@ import click
     show_default=True,
     help="Folder of results, one per method and protocol.",
 )
+@click.option(
+    "--report/--no-report", default=True, show_default=True, help="Write a page with charts and pictures, report.html."
+)
 @click.option("--overwrite", is_flag=True, help="Replace a result of the same name of other predictions or data.")
 @click.option("--require", multiple=True, type=click.Choice(["lpips"]), help="Fail if this metric can't be computed.")
+@click.option(
+    "--crop",
+    type=click.Choice(["unet16", "mprnet8", "none"]),
+    help="How the predictions were cropped, for protocols that allow it.  [default: found out from their sizes]",
+)
+@click.option(
+    "--bit-depth",
+    type=click.Choice(["8", "16"]),
+    help="Bits per sample of the predictions, for protocols with a variant for each.  [default: the protocol's own]",
+)
 @click.option(
     "--cache", type=click.Path(path_type=Path), help="Folder of kept references and rows.  [default: the user's cache]"
 )
 @click.option("--workers", default=1, show_default=True, help="Worker processes.")
+@click.option(
+    "--cluster", metavar="ADDRESS", help="Dask scheduler whose workers are used instead; they see the same files."
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where LPIPS and flows by networks are computed.",
+)
 def evaluate(
     pred: Path,
     dataset: Path,
     protocol: tuple[str, ...],
     method: str | None,
     out: Path,
+    report: bool,
     overwrite: bool,
     require: tuple[str, ...],
+    crop: Literal["unet16", "mprnet8", "none"] | None,
+    bit_depth: str | None,
     cache: Path | None,
     workers: int,
+    cluster: str | None,
+    device: Literal["auto", "cpu", "cuda"],
 ) -> None:
     """Score a folder of predictions against the ground truth, as it is and deformed.
 
@@ -57,6 +88,7 @@ def evaluate(
     from rich.console import Console
 
     from sdd_bench.cli.tables import result_table
+    from sdd_bench.evaluation.report import REPORT_NAME
     from sdd_bench.evaluation.run import evaluate_all
 
     console = Console()
@@ -66,16 +98,22 @@ def evaluate(
         protocol,
         method=method,
         out=out,
+        report=report,
         overwrite=overwrite,
         require=require,
+        crop=crop,
+        bit_depth=None if bit_depth is None else int(bit_depth),
         cache=cache,
         workers=workers,
+        cluster=cluster,
+        device=device,
         command=shlex.join(["sdd-bench", *sys.argv[1:]]),
     )
     for result in results:
         console.print(result_table(result))
         for note in result.notes:
             console.print(f"  {note}", style="dim", markup=False, emoji=False)
-        console.print(
-            f"  {out / result.method / result.protocol.id / 'result.json'}", markup=False, emoji=False, soft_wrap=True
-        )
+        folder = out / result.method / result.protocol.id
+        for path in (folder / "result.json", folder / REPORT_NAME):
+            if path.exists():
+                console.print(f"  {path}", markup=False, emoji=False, soft_wrap=True)

@@ -17,6 +17,7 @@ from sdd_bench.demo.figure import draw_scene
 from sdd_bench.demo.methods import METHODS, nearly_perfect
 from sdd_bench.demo.table import demo_table
 from sdd_bench.errors import OutputError
+from sdd_bench.evaluation import DEFAULT_PROTOCOL
 from sdd_bench.evaluation.protocol import get_protocol
 from sdd_bench.evaluation.references import align_reference
 from sdd_bench.evaluation.results import EvaluationResult
@@ -25,7 +26,7 @@ from sdd_bench.io.atomic import write_json, write_text
 from sdd_bench.io.images import write_image
 from sdd_bench.leaderboard.table import markdown
 
-PER_PREDICTION, PER_PAIR = "jdrl2022.dev", "sdd-v1.dev"
+PER_PREDICTION, PER_PAIR = "jdrl2022-dis", DEFAULT_PROTOCOL
 SETTINGS = SceneSettings(width=448, height=320)
 PLAN = {"sdd_bench_demo": __version__, "settings": SETTINGS.model_dump(mode="json")}
 

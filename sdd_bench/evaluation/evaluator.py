@@ -4,29 +4,41 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sdd_bench.datasets.dataset import Pair
-from sdd_bench.errors import AlignmentError, ImageError, MetricError, ResultError
+from sdd_bench.errors import AlignmentError, ImageError, MetricError, ResultError, WeightsError
+from sdd_bench.evaluation.crops import crop_box
+from sdd_bench.evaluation.kept_features import KeptLPIPS
 from sdd_bench.evaluation.predictions import Prediction
 from sdd_bench.evaluation.protocol import Protocol
-from sdd_bench.evaluation.references import LIBRARIES, AlignedReference, ReferenceStore, align_reference
-from sdd_bench.evaluation.results import Measurement, Scores
+from sdd_bench.evaluation.references import (
+    LIBRARIES,
+    AlignedReference,
+    ReferenceStore,
+    align_reference,
+    find_alignment,
+)
+from sdd_bench.evaluation.results import REFERENCES, Measurement, Scores
 from sdd_bench.evaluation.rows import RowStore
 from sdd_bench.io.hashing import sha256
-from sdd_bench.io.images import read_image
+from sdd_bench.io.images import read_samples
+from sdd_bench.io.samples import to_float, to_samples
 from sdd_bench.metrics.fidelity import fidelity
 
 if TYPE_CHECKING:
     from sdd_bench.metrics.perceptual import LPIPS
 
 Image = NDArray[np.float32]
+Distances = Callable[..., tuple[float, ...]]  # of a prediction to each of several references, as LPIPS
+ROWS_FOLDER, REFERENCES_FOLDER, FEATURES_FOLDER = "rows", "references", "features"
 
 
 @dataclass(frozen=True)
@@ -36,14 +48,16 @@ class Setting:
     Attributes:
         protocol: the arithmetic.
         store: folder of kept references and rows.
+        device: where a flow by a network and LPIPS are computed, ``cpu`` or ``cuda``.
         lpips_weights: file of the AlexNet weights, or None to leave LPIPS out.
-        lpips_sha256: its hash.
+        weights_sha256: hash of every weight file that is used, by its name.
     """
 
     protocol: Protocol
     store: Path
+    device: str = "cpu"
     lpips_weights: Path | None = None
-    lpips_sha256: str | None = None
+    weights_sha256: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,6 +77,22 @@ class Job:
     prediction: Prediction
 
 
+class Pictures(NamedTuple):
+    """What one image is measured from; H x W x 3 float32 in [0, 1].
+
+    Attributes:
+        blur: the input.
+        prediction: the prediction.
+        gt: the ground truth as it is.
+        reference: the ground truth as the protocol deforms it; None if it does not.
+    """
+
+    blur: Image
+    prediction: Image
+    gt: Image
+    reference: AlignedReference | None
+
+
 def measure(job: Job) -> Measurement:
     """Measure one prediction, or take what an earlier run kept of it.
 
@@ -76,92 +106,181 @@ def measure(job: Job) -> Measurement:
 
 
 def _measure(job: Job) -> Measurement:
-    setting, protocol, pair = job.setting, job.setting.protocol, job.pair
-    reference_key = _key(LIBRARIES, protocol.hash, job.sha256["blur"], job.sha256["gt"])
-    rows = RowStore(setting.store / "rows")
-    row_key = _key(reference_key, job.prediction.sha256, job.sha256.get("aligned_gt"), setting.lpips_sha256)
+    setting = job.setting
+    reference_key = _reference_key(job)
+    device = setting.device if setting.weights_sha256 else None
+    row_key = _key(
+        reference_key,
+        job.prediction.sha256,
+        job.sha256.get("aligned_gt"),
+        json.dumps(setting.weights_sha256, sort_keys=True),
+        device,
+    )
+    rows = RowStore(setting.store / ROWS_FOLDER)
     kept = rows.load(row_key)
-    if kept is not None:
-        return kept
-    prediction = _read(job.prediction.path, job.prediction.sha256)
-    gt = _read(pair.gt_path, job.sha256["gt"])
-    aligned_gt = None if pair.aligned_gt_path is None else _read(pair.aligned_gt_path, job.sha256["aligned_gt"])
+    if kept is None:
+        kept = _compute(job, reference_key)
+        rows.save(row_key, kept)
+    return kept
+
+
+def _compute(job: Job, reference_key: str) -> Measurement:
+    setting, protocol, pair = job.setting, job.setting.protocol, job.pair
+    prediction = _read(job.prediction.path, job.prediction.sha256, protocol.bit_depth)
+    gt = _of_pair(job, "gt", pair.gt_path)
+    reference = _reference(job, reference_key, prediction, gt)
+    alignment = find_alignment(prediction, gt) if reference is None else reference.alignment
+    mask = protocol.mask
+    if mask is not None and alignment.left_out > mask.error_share:
+        error = (
+            f"{alignment.left_out:.0%} of the pixels have no counterpart in the ground truth "
+            f"(limit {mask.error_share:.0%}): the pair does not show the same scene, or the flow was lost"
+        )
+        return Measurement(gt=None, deformed_gt=None, aligned_gt=None, alignment=alignment, error=error)
+    scores = score_image(
+        prediction,
+        gt,
+        reference,
+        None if pair.aligned_gt_path is None else _of_pair(job, "aligned_gt", pair.aligned_gt_path),
+        lpips=_lpips_of(setting),
+        fill=None if mask is None or setting.lpips_weights is None else _of_pair(job, "blur", pair.blur_path),
+    )
+    return Measurement(**scores, alignment=alignment)
+
+
+def _reference(job: Job, key: str, prediction: Image, gt: Image) -> AlignedReference | None:
+    """The ground truth as the protocol deforms it, kept where it serves other predictions too; None if it does not."""
+    protocol = job.setting.protocol.on(job.setting.device)
+    if protocol.frame == "none":
+        return None
+    _require_weights(job.setting)
     if protocol.frame == "prediction":
-        reference = align_reference(protocol, prediction, gt)
-    else:
-        references = ReferenceStore(setting.store / "references")
-        stored = references.load(reference_key)
-        reference = stored or align_reference(protocol, _read(pair.blur_path, job.sha256["blur"]), gt)
-        if stored is None:
-            references.save(reference_key, reference)
-    measurement = _score(setting, prediction, gt, reference, aligned_gt)
-    rows.save(row_key, measurement)
-    return measurement
+        return align_reference(protocol, prediction, gt)
+    store = ReferenceStore(job.setting.store / REFERENCES_FOLDER)
+    reference = store.load(key)
+    if reference is None:
+        reference = align_reference(protocol, _of_pair(job, "blur", job.pair.blur_path), gt)
+        store.save(key, reference)
+    return reference
 
 
-def _read(path: Path, expected: str) -> Image:
+def _require_weights(setting: Setting) -> None:
+    """See that this process has the weights that the row will name: a cluster's workers may have others."""
+    flow, name = setting.protocol.flow, setting.protocol.flow_weights
+    if flow is not None and name is not None and flow.weights_sha256 != setting.weights_sha256[name]:
+        raise WeightsError(
+            f"the weights {name} have SHA-256 {flow.weights_sha256} here, and the evaluation began with "
+            f"{setting.weights_sha256[name]}. Leave them alone while it runs; all workers of a cluster need the same."
+        )
+
+
+def load_pictures(job: Job) -> Pictures:
+    """The pictures that one image was measured from, as its protocol reads, crops and deforms them.
+
+    Raises:
+        ResultError: if a file changed since it was checked.
+    """
+    prediction = _read(job.prediction.path, job.prediction.sha256, job.setting.protocol.bit_depth)
+    gt = _of_pair(job, "gt", job.pair.gt_path)
+    reference = _reference(job, _reference_key(job), prediction, gt)
+    return Pictures(_of_pair(job, "blur", job.pair.blur_path), prediction, gt, reference)
+
+
+def _of_pair(job: Job, role: str, path: Path) -> Image:
+    box = crop_box(job.prediction.crop, job.pair.size)
+    return box.of(_read(path, job.sha256[role], job.setting.protocol.bit_depth))
+
+
+def _read(path: Path, expected: str, bit_depth: int | None) -> Image:
     # Hashed after reading: what was kept under a hash must come from the very file that has it.
-    image = read_image(path)
+    samples = read_samples(path)
     if sha256(path) != expected:
         raise ResultError(f"{path} changed while it was scored. Leave the files alone and run the command again.")
+    image = to_float(samples)
+    if bit_depth == 8 and samples.dtype == np.uint16:
+        return to_float(to_samples(image, 8))
     return image
 
 
-def _score(
-    setting: Setting, prediction: Image, gt: Image, reference: AlignedReference, aligned_gt: Image | None
-) -> Measurement:
-    mask, left_out = setting.protocol.mask, reference.alignment.left_out
-    if mask is not None and left_out > mask.error_share:
-        error = (
-            f"{left_out:.0%} of the pixels have no counterpart in the ground truth (limit {mask.error_share:.0%}): "
-            "the pair does not show the same scene, or the flow was lost"
-        )
-        return Measurement(gt=None, deformed_gt=None, aligned_gt=None, alignment=reference.alignment, error=error)
-    scores = score_image(prediction, gt, reference, aligned_gt, setting.lpips_weights)
-    return Measurement(**scores, alignment=reference.alignment)
-
-
 def score_image(
-    prediction: Image, gt: Image, reference: AlignedReference, aligned_gt: Image | None, lpips_weights: Path | None
+    prediction: Image,
+    gt: Image,
+    reference: AlignedReference | None,
+    aligned_gt: Image | None = None,
+    *,
+    lpips: Distances | None = None,
+    fill: Image | None = None,
 ) -> dict[str, Scores | None]:
     """Scores of one prediction against every reference of its pair.
 
     The ground truth as it is and the deformed one are compared over the same pixels, those that count under the
-    protocol; the truly aligned one of synthetic scenes over all pixels, whatever the protocol. LPIPS has no mask: there
-    the pixels that do not count are made equal in both pictures.
+    protocol; the truly aligned one of synthetic scenes over all pixels, whatever the protocol. LPIPS has no mask: for
+    it the pixels that do not count are filled alike in the prediction and its references.
 
     Args:
         prediction: H x W x 3 float32 in [0, 1].
         gt: H x W x 3 float32 in [0, 1].
-        reference: the ground truth as the protocol deforms it.
+        reference: the ground truth as the protocol deforms it; None if it does not.
         aligned_gt: H x W x 3 float32 in [0, 1], or None.
-        lpips_weights: file of the AlexNet weights, or None to leave LPIPS out.
+        lpips: the metric, or None to leave it out.
+        fill: H x W x 3 float32 in [0, 1], what pixels that do not count are filled with: the blurry input, so that
+            the filled references are the same for every prediction. Needed with LPIPS where some do not count.
 
     Returns:
-        Keys ``gt``, ``deformed_gt``, ``aligned_gt``; the last is None where there is no such picture.
+        Keys ``gt``, ``deformed_gt``, ``aligned_gt``; None where there is no such picture.
     """
-    pictures = {"gt": gt, "deformed_gt": reference.deformed}
+    pictures = {"gt": gt}
+    if reference is not None:
+        pictures["deformed_gt"] = reference.deformed
     if aligned_gt is not None:
         pictures["aligned_gt"] = aligned_gt
-    distances: dict[str, float] = {}
-    if lpips_weights is not None:
-        filled = [
-            picture if name == "aligned_gt" else np.where(reference.valid[..., None], picture, prediction)
-            for name, picture in pictures.items()
-        ]
-        distances = dict(zip(pictures, _lpips(lpips_weights)(prediction, *filled), strict=True))
-    scores: dict[str, Scores | None] = {"aligned_gt": None}
+    valid = None if reference is None or reference.valid.all() else reference.valid
+    distances = {} if lpips is None else _distances(lpips, prediction, pictures, valid, fill)
+    scores: dict[str, Scores | None] = dict.fromkeys(REFERENCES)
     for name, picture in pictures.items():
-        mask = None if name == "aligned_gt" or reference.valid.all() else reference.valid
+        mask = None if name == "aligned_gt" else valid
         scores[name] = Scores.of(fidelity(prediction, picture, mask), distances.get(name))
     return scores
 
 
+def _distances(
+    lpips: Distances, prediction: Image, pictures: dict[str, Image], valid: NDArray[np.bool_] | None, fill: Image | None
+) -> dict[str, float]:
+    if valid is None:
+        return dict(zip(pictures, lpips(prediction, *pictures.values()), strict=True))
+    if fill is None:
+        raise ValueError("LPIPS needs a picture to fill the pixels with that do not count")
+    masked = [name for name in pictures if name != "aligned_gt"]
+    filled = [np.where(valid[..., None], picture, fill) for picture in (prediction, *(pictures[n] for n in masked))]
+    distances = dict(zip(masked, lpips(*filled), strict=True))
+    if "aligned_gt" in pictures:
+        (distances["aligned_gt"],) = lpips(prediction, pictures["aligned_gt"])
+    return distances
+
+
+def _lpips_of(setting: Setting) -> Distances | None:
+    if setting.lpips_weights is None:
+        return None
+    lpips = _lpips(setting.lpips_weights, setting.device)
+    # Where every prediction has a reference of its own, its features would serve no other.
+    if setting.protocol.frame == "prediction":
+        return lpips
+    return KeptLPIPS(lpips, setting.store / FEATURES_FOLDER, LIBRARIES)
+
+
 @lru_cache(maxsize=1)
-def _lpips(weights: Path) -> LPIPS:
+def _lpips(weights: Path, device: str) -> LPIPS:
     from sdd_bench.metrics.perceptual import LPIPS
 
-    return LPIPS(net="alex", weights=weights)
+    return LPIPS(net="alex", weights=weights, device=device)
+
+
+def _reference_key(job: Job) -> str:
+    """Names all that a kept reference depends on; a kept row depends on that too."""
+    setting = job.setting
+    weights = setting.protocol.flow_weights
+    flow = (None, None) if weights is None else (setting.weights_sha256[weights], setting.device)
+    return _key(LIBRARIES, setting.protocol.hash, *flow, job.prediction.crop, job.sha256["blur"], job.sha256["gt"])
 
 
 def _key(*parts: str | None) -> str:

@@ -6,31 +6,36 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sdd_bench.errors import ResultError
+from sdd_bench.evaluation.crops import CropName
 from sdd_bench.evaluation.protocol import Protocol
 from sdd_bench.evaluation.references import Alignment
-from sdd_bench.io.atomic import write_text
+from sdd_bench.evaluation.statistics import Interval, mean_intervals
+from sdd_bench.io.atomic import write_together
 from sdd_bench.metrics.fidelity import Fidelity
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 METRICS = ("psnr", "ssim", "mae", "lpips")
 REFERENCES = ("gt", "deformed_gt", "aligned_gt")
 Environment = Literal["indoor", "outdoor"]
 GroupName = Literal["all", "indoor", "outdoor"]
 GROUPS: tuple[GroupName, ...] = ("all", "indoor", "outdoor")
+NEAR_LIMIT = 6.0
+"""dB below the measurement limit from which on a quarter or more of the squared error, 1.2 dB, may be resampling's."""
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Scores(_Record):
@@ -68,7 +73,7 @@ class Measurement(_Record):
 
     Attributes:
         gt: scores against the ground truth as it is.
-        deformed_gt: scores against the ground truth deformed as the protocol says.
+        deformed_gt: scores against the ground truth deformed as the protocol says; None where it does not deform.
         aligned_gt: scores against the truly aligned ground truth, over all pixels; only synthetic scenes have one.
         alignment: how the ground truth lay.
         error: why there are no scores; None if there are.
@@ -96,6 +101,30 @@ class ImageResult(Measurement):
     environment: Environment | None
     prediction_sha256: str
 
+    @property
+    def near_limit(self) -> bool:
+        """Whether its score against the deformed ground truth is identical, or within `NEAR_LIMIT` of the limit."""
+        if self.deformed_gt is None or self.alignment.limit is None:
+            return False
+        psnr = self.deformed_gt.psnr
+        return psnr is None or psnr > self.alignment.limit - NEAR_LIMIT
+
+
+class Intervals(_Record):
+    """95 % bootstrap intervals of the means of a `Mean`: (lower, upper) bound each, as `mean_intervals` finds them.
+
+    Attributes:
+        psnr: dB; None where there is no mean, or fewer than 6 values behind it; so for the others.
+        ssim: of the mean SSIM.
+        mae: of the mean MAE.
+        lpips: of the mean LPIPS.
+    """
+
+    psnr: Interval | None
+    ssim: Interval | None
+    mae: Interval | None
+    lpips: Interval | None
+
 
 class Mean(_Record):
     """Means of per-image scores against one reference.
@@ -106,6 +135,7 @@ class Mean(_Record):
         mae: mean over all images.
         lpips: mean over all images; None if not computed.
         identical: number of images left out of the mean PSNR.
+        intervals: how sure the means are.
     """
 
     psnr: float | None
@@ -113,6 +143,7 @@ class Mean(_Record):
     mae: float
     lpips: float | None
     identical: int
+    intervals: Intervals
 
 
 class Group(_Record):
@@ -145,7 +176,8 @@ class Run(_Record):
         command: the command line, or None when called from Python.
         started: UTC, ISO 8601.
         wall_seconds: from the start of the evaluation, over all its protocols so far, to this result.
-        workers: worker processes.
+        workers: worker processes; on a cluster they are its own, and this is not their number.
+        device: where LPIPS and the flow of a network were computed, if they were: ``cpu`` or ``cuda``.
         versions: of the software.
         machine: processor and operating system.
     """
@@ -154,6 +186,7 @@ class Run(_Record):
     started: str
     wall_seconds: float
     workers: int
+    device: str = "cpu"
     versions: dict[str, str]
     machine: dict[str, str]
 
@@ -167,20 +200,23 @@ class EvaluationResult(_Record):
         protocol_sha256: its hash.
         dataset: which dataset.
         notes: what a reader of the numbers has to know.
-        weights: status of the weights behind the metrics (``none``, ``verified`` or ``random``).
+        crop: the rule by which the predictions, and the references with them, were cropped.
+        weights: status of the weights behind the numbers, the worst of them: ``none`` were used, ``verified`` against
+            a hash that their authors name, ``unverified`` because they name none, ``random`` in tests.
         weights_sha256: hash of each weight file that was used, by its name.
         images: one row per image, by stem.
         means: keys ``all``, and ``indoor`` and ``outdoor`` where there are such images.
         run: how the numbers came about.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     method: str
     protocol: Protocol
     protocol_sha256: str
     dataset: DatasetReference
     notes: tuple[str, ...]
-    weights: Literal["none", "verified", "random"]
+    crop: CropName = "none"
+    weights: Literal["none", "verified", "unverified", "random"]
     weights_sha256: dict[str, str]
     images: tuple[ImageResult, ...]
     means: dict[GroupName, Group]
@@ -205,11 +241,10 @@ class EvaluationResult(_Record):
         writer = csv.DictWriter(text, list(_flat(self.images[0])), lineterminator="\n")
         writer.writeheader()
         writer.writerows(_flat(image) for image in self.images)
-        # The result goes first and comes last: where it is, the rest is too, and belongs to it.
-        (folder / "result.json").unlink(missing_ok=True)
-        write_text(folder / "per_image.csv", text.getvalue())
-        write_text(folder / "result.json", self.model_dump_json(indent=2) + "\n")
-        return folder / "result.json"
+        result = folder / "result.json"
+        content = self.model_dump_json(indent=2) + "\n"
+        write_together({folder / "per_image.csv": text.getvalue().encode(), result: content.encode()})
+        return result
 
     @classmethod
     def load(cls, path: str | Path) -> EvaluationResult:
@@ -227,7 +262,7 @@ class EvaluationResult(_Record):
         if found != SCHEMA_VERSION:
             raise ResultError(
                 f"{path}: result of schema version {found}, this version of sdd-bench reads {SCHEMA_VERSION}. "
-                "Evaluate the predictions again, or use the version that wrote it."
+                "Evaluate the predictions again with --overwrite, or use the version that wrote it."
             )
         try:
             result = cls.model_validate_json(text)
@@ -266,15 +301,23 @@ def _mean(scores: Iterable[Scores | None]) -> Mean | None:
     present = [score for score in scores if score is not None]
     if not present:
         return None
-    psnr = [score.psnr for score in present if score.psnr is not None]
-    lpips = [score.lpips for score in present if score.lpips is not None]
-    return Mean(
-        psnr=math.fsum(psnr) / len(psnr) if psnr else None,
-        ssim=math.fsum(score.ssim for score in present) / len(present),
-        mae=math.fsum(score.mae for score in present) / len(present),
-        lpips=math.fsum(lpips) / len(lpips) if len(lpips) == len(present) else None,
-        identical=len(present) - len(psnr),
-    )
+    values = {
+        metric: [value for score in present if (value := getattr(score, metric)) is not None] for metric in METRICS
+    }
+    # An infinite PSNR is left out; a mean of LPIPS over some of the images only would mislead.
+    if len(values["lpips"]) < len(present):
+        values["lpips"] = []
+    means = {metric: math.fsum(of) / len(of) if of else None for metric, of in values.items()}
+    return Mean(**means, identical=len(present) - len(values["psnr"]), intervals=_intervals(values))
+
+
+def _intervals(values: Mapping[str, Sequence[float]]) -> Intervals:
+    found: dict[str, Interval | None] = {}
+    for size in {len(of) for of in values.values()}:
+        metrics = [metric for metric, of in values.items() if len(of) == size]
+        samples = np.array([values[metric] for metric in metrics], np.float64)
+        found |= zip(metrics, mean_intervals(samples), strict=True)
+    return Intervals(**found)
 
 
 def _flat(image: ImageResult) -> dict[str, Any]:
@@ -293,6 +336,8 @@ def _flat(image: ImageResult) -> dict[str, Any]:
         "shift_y": None if alignment.shift is None else alignment.shift[1],
         "mean_flow": alignment.mean_flow,
         "left_out": alignment.left_out,
+        "limit": alignment.limit,
+        "near_limit": image.near_limit,
         "error": image.error,
         "prediction_sha256": image.prediction_sha256,
     }

@@ -10,8 +10,9 @@ import errno
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,27 @@ def write_json(path: Path | str, obj: Any) -> None:
     write_text(path, json.dumps(obj, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def write_together(files: dict[Path, bytes]) -> None:
+    """Write files that belong together, so that the last of them vouches for the others.
+
+    All is on the disk before anything of an earlier version goes. Then the last file goes, the others take their names
+    in order, and the last one comes back: where it is, the others are there and of its version, whatever happened.
+
+    Args:
+        files: content by path, the one that vouches last.
+
+    Raises:
+        OutputError: they can't be written; unless they took their names already, those there before still are.
+    """
+    with ExitStack() as stack:
+        # What is entered last is left first: the file that vouches is entered first.
+        lent = {path: stack.enter_context(atomic_path(path)) for path in reversed(files)}
+        for path, temporary in lent.items():
+            temporary.write_bytes(files[path])
+            _sync_file(temporary)
+        next(iter(lent)).unlink(missing_ok=True)
+
+
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Lend a temporary name that some library can write to, and make it `path` at the end of the block.
@@ -102,6 +124,19 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, older_than: float = 86_400) -> None:
+    """Remove temporary files that killed processes left in a folder.
+
+    Args:
+        folder: it; nothing happens if there is none.
+        older_than: seconds since they were last written to. A younger one may be in use by another process.
+    """
+    with suppress(OSError):  # rubbish that stays is no reason to stop
+        for entry in os.scandir(folder):
+            if entry.name.startswith(TEMPORARY_PREFIX) and time.time() - entry.stat().st_mtime > older_than:
+                Path(entry.path).unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:

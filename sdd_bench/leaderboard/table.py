@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sdd_bench.errors import ProblemsError, ResultError
-from sdd_bench.evaluation.display import REFERENCE_TITLES, heading, show
+from sdd_bench.evaluation.display import PLUS_MINUS, REFERENCE_TITLES, heading, show
 from sdd_bench.evaluation.results import GROUPS, METRICS, EvaluationResult, GroupName
+from sdd_bench.evaluation.statistics import SMALLEST_SAMPLE
 
 
 def collect(folder: str | Path) -> list[EvaluationResult]:
@@ -33,7 +34,9 @@ def collect(folder: str | Path) -> list[EvaluationResult]:
 
 
 def markdown(results: Sequence[EvaluationResult]) -> str:
-    """Tables per dataset, split and protocol; methods by PSNR against the deformed ground truth, best first.
+    """Tables per dataset, split and protocol; methods by PSNR, best first.
+
+    It is that against the deformed ground truth, or the ground truth as it is where the protocol does not deform it.
 
     Results are comparable only if dataset, split and protocol have the same hashes, so nothing else shares a table.
 
@@ -80,6 +83,11 @@ def _board(board: Sequence[EvaluationResult]) -> str:
         f"{_cell(first.protocol.title)}. Dataset `{first.dataset.manifest_sha256[:12]}`, "
         f"protocol `{first.protocol_sha256[:12]}`.",
     ]
+    if any(result.means["all"].images >= SMALLEST_SAMPLE for result in board):
+        lines += [
+            "",
+            f"{PLUS_MINUS}. Methods share the images, so they can differ although theirs overlap: `sdd-bench compare`.",
+        ]
     for group in GROUPS:
         if all(group in result.means for result in board):
             lines += _group_table(board, group)
@@ -115,7 +123,8 @@ def _group_table(board: Sequence[EvaluationResult], group: GroupName) -> list[st
 
 
 def _rank(result: EvaluationResult) -> tuple[float, str]:
-    mean = result.means["all"].deformed_gt
+    group = result.means["all"]
+    mean = group.gt if group.deformed_gt is None else group.deformed_gt
     if mean is None:
         return float("inf"), result.method
     return (-mean.psnr if mean.psnr is not None else float("-inf")), result.method

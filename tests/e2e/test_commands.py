@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from sdd_bench.evaluation import DEFAULT_PROTOCOL
+
 SETTINGS = {"width": 160, "height": 128, "shift": [-3, 3], "max_blur_radius": [1.5, 2.5]}
 
 
@@ -35,7 +37,7 @@ def test_from_nothing_to_a_leaderboard(work):
     for method in ("blur", "aligned_gt"):
         done = sdd_bench(
             *("evaluate", "--pred", f"data/test/{method}", "--dataset", "data", "--cache", "cache"),
-            *("--protocol", "sdd-v1.dev", "--protocol", "jdrl2022.dev"),
+            *("--protocol", DEFAULT_PROTOCOL, "--protocol", "jdrl2022-dis"),
             cwd=work,
         )
         assert "deformed GT" in done.stdout
@@ -44,11 +46,11 @@ def test_from_nothing_to_a_leaderboard(work):
     sdd_bench("leaderboard", "build", "results", "--out", "board.md", cwd=work)
     board = (work / "board.md").read_text()
     assert board.count("## raw (test)") == 2
-    ours = board.split("sdd-v1.dev")[1].split("###")[1]
+    ours = board.split(DEFAULT_PROTOCOL)[1].split("###")[1]
     assert re.findall(r"^\| (\w+)", ours, re.MULTILINE) == ["method", "aligned", "blur"]
     printed = sdd_bench("leaderboard", "build", "results", cwd=work)
     assert printed.stdout == board
-    result = json.loads((work / "results" / "blur" / "sdd-v1.dev" / "result.json").read_text())
+    result = json.loads((work / "results" / "blur" / DEFAULT_PROTOCOL / "result.json").read_text())
     assert result["run"]["command"].startswith("sdd-bench evaluate --pred data/test/blur")
 
 
@@ -73,4 +75,4 @@ def test_an_unknown_command_or_protocol_is_refused(work):
     done = sdd_bench(
         "evaluate", "--pred", "data/test/blur", "--dataset", "data", "--protocol", "sdd-v2", cwd=work, code=1
     )
-    assert "Did you mean sdd-v1.dev" in done.stderr
+    assert f"Did you mean {DEFAULT_PROTOCOL}" in done.stderr

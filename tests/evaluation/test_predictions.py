@@ -1,11 +1,16 @@
+import errno
+import os
 import shutil
 
 import numpy as np
 import pytest
 
 from sdd_bench import evaluate, open_dataset
-from sdd_bench.errors import ProblemsError, ResultError
+from sdd_bench.datasets.dataset import Dataset
+from sdd_bench.errors import ProblemsError, ProtocolError, ResultError
+from sdd_bench.evaluation import DEFAULT_PROTOCOL
 from sdd_bench.evaluation.predictions import check_predictions
+from sdd_bench.evaluation.protocol import get_protocol
 from sdd_bench.io.images import read_image, write_image
 
 
@@ -93,3 +98,118 @@ def test_jpeg_predictions_are_accepted_and_marked(folder, prepared):
     (folder / "scene_001.png").unlink()
     found = check_predictions(folder, open_dataset(prepared), progress=False)
     assert [prediction.lossy for prediction in found.values()] == [False, True, False]
+
+
+def test_a_nested_folder_is_named_with_what_it_holds(folder, prepared):
+    shutil.move(shutil.copytree(folder, folder.with_name("copy")), folder / "results")
+    for path in folder.glob("*.png"):
+        path.unlink()
+    found = problems(folder, prepared)
+    assert found[0].startswith("extra folder results/ with 3 images: predictions lie directly in the folder")
+    assert [line.split(":")[0] for line in found[1:]] == ["missing"] * 3
+
+
+def test_names_that_differ_by_case_are_told_from_the_right_ones(folder, prepared):
+    shutil.copy(folder / "scene_000.png", folder / "Scene_000.png")
+    (folder / "scene_001.png").rename(folder / "SCENE_001.png")
+    found = problems(folder, prepared)
+    assert any(line.startswith("extra file Scene_000.png: the stem is scene_000") for line in found)
+    assert any(line.startswith("extra file SCENE_001.png: the stem is scene_001") for line in found)
+    assert any(line.startswith("missing: no file for scene_001") for line in found)
+    assert len(found) == 3
+
+
+def renamed(prepared, stems):
+    """The dataset with other stems; its files keep their names, which checking predictions does not look at."""
+    dataset = open_dataset(prepared)
+    records = []
+    for record in dataset.manifest.pairs:
+        stem = stems.get(record.stem, record.stem)
+        files = {path.replace(record.stem, stem): digest for path, digest in record.files.items()}
+        records.append(record.model_copy(update={"stem": stem, "files": files}))
+    manifest = dataset.manifest.model_copy(update={"pairs": tuple(records)})
+    return Dataset(dataset.path, dataset.split, manifest)
+
+
+def test_names_that_differ_by_their_unicode_form_are_twins_and_said_to_look_alike(folder, prepared):
+    dataset = renamed(prepared, {"scene_000": "caf\u00e9"})
+    (folder / "scene_000.png").rename(folder / "caf\u00e9.png")
+    assert len(check_predictions(folder, dataset, progress=False)) == 3
+    shutil.copy(folder / "caf\u00e9.png", folder / "cafe\u0301.png")
+    with pytest.raises(ProblemsError, match=r"duplicate stem café: .*encoded differently in Unicode.*keep one"):
+        check_predictions(folder, dataset, progress=False)
+
+
+def test_names_may_begin_with_a_dash(folder, prepared):
+    (folder / "scene_000.png").rename(folder / "-x.png")
+    (folder / "scene_001.png").rename(folder / "--help.png")
+    dataset = renamed(prepared, {"scene_000": "-x", "scene_001": "--help"})
+    assert set(check_predictions(folder, dataset, progress=False)) == {"-x", "--help", "scene_002"}
+
+
+def in_depth(folder, kind):
+    for path in sorted(folder.iterdir()):
+        image = read_image(path)
+        path.unlink()
+        write_image(path.with_suffix(".npy" if kind == "float" else ".png"), image, 16 if kind == 16 else 8)
+
+
+@pytest.mark.parametrize(
+    ("protocol_id", "kind", "message"),
+    [
+        ("jdrl2022", 16, "16 bits per sample, but jdrl2022 is for 8-bit files; write the network's output with 8 bits"),
+        ("jdrl2022", "float", "floating-point values, but jdrl2022 is for 8-bit files"),
+        ("dpdd2020", 16, "write the network's output with 8 bits, or score these by dpdd2020-16bit (--bit-depth 16)"),
+        ("dpdd2020-16bit", 8, "8 bits per sample, but dpdd2020-16bit is for 16-bit files"),
+        ("dpdd2020-16bit", "float", "floating-point values, but dpdd2020-16bit is for 16-bit files"),
+    ],
+)
+def test_another_bit_depth_than_the_protocols_is_a_problem_of_every_file(folder, prepared, protocol_id, kind, message):
+    in_depth(folder, kind)
+    with pytest.raises(ProblemsError) as caught:
+        check_predictions(folder, open_dataset(prepared), [get_protocol(protocol_id)], progress=False)
+    assert len(caught.value.problems) == 3
+    assert message in caught.value.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("protocol_id", "kind"), [("jdrl2022", 8), ("dpdd2020-16bit", 16), (DEFAULT_PROTOCOL, "float")]
+)
+def test_the_bit_depth_of_the_protocol_is_accepted(folder, prepared, protocol_id, kind):
+    in_depth(folder, kind)
+    assert len(check_predictions(folder, open_dataset(prepared), [get_protocol(protocol_id)], progress=False)) == 3
+
+
+def test_cropped_predictions_are_for_protocols_that_allow_them(folder, prepared):
+    for path in folder.iterdir():  # of 160 x 128, no rule would take anything away: pretend that the pairs are larger
+        write_image(path, read_image(path)[:112, :144])
+    dataset = open_dataset(prepared)
+    larger = tuple(record.model_copy(update={"size": (159, 127)}) for record in dataset.manifest.pairs)
+    dataset = Dataset(dataset.path, "test", dataset.manifest.model_copy(update={"pairs": larger}))
+    release, whole = get_protocol("jdrl2022"), get_protocol("dpdd2020")
+    found = check_predictions(folder, dataset, [release], progress=False)
+    assert {prediction.crop for prediction in found.values()} == {"unet16"}
+    with pytest.raises(ProblemsError, match=r"It looks cropped \(unet16\); dpdd2020 scores whole pictures"):
+        check_predictions(folder, dataset, [release, whole], progress=False)
+    with pytest.raises(ProtocolError, match="--crop unet16: dpdd2020 scores whole pictures"):
+        check_predictions(folder, dataset, [release, whole], crop="unet16", progress=False)
+    with pytest.raises(ProblemsError, match="wrong size: 144 x 112, expected 159 x 127"):
+        check_predictions(folder, dataset, [release], crop="none", progress=False)
+
+
+def test_the_ground_truth_given_as_predictions_is_refused_and_the_blurry_input_is_not(folder, prepared):
+    with pytest.raises(ProblemsError, match="3 of 3 files are the dataset's own ground truth, byte for byte"):
+        check_predictions(prepared / "test" / "gt", open_dataset(prepared), progress=False)
+    shutil.copy(prepared / "test" / "gt" / "scene_000.png", folder)
+    assert len(check_predictions(folder, open_dataset(prepared), progress=False)) == 3  # one of three may be chance
+    shutil.copy(prepared / "test" / "gt" / "scene_001.png", folder)
+    assert "2 of 3 files" in problems(folder, prepared)[0]
+
+
+def test_a_folder_that_cannot_be_listed_is_named(folder, prepared, monkeypatch):
+    def denied(self):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+
+    monkeypatch.setattr(type(folder), "iterdir", denied)  # permissions do not hold for root, who may run the tests
+    with pytest.raises(ResultError, match=r"predictions: can't be read: Permission denied\. Check its permissions"):
+        check_predictions(folder, open_dataset(prepared), progress=False)

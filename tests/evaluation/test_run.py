@@ -1,15 +1,20 @@
-import json
+import dataclasses
 import shutil
 
+import cv2
 import numpy as np
 import pytest
 
-from sdd_bench import evaluate, open_dataset
-from sdd_bench.errors import OutputError, ProblemsError, ProtocolError, ResultError, WeightsError
-from sdd_bench.evaluation import evaluator
-from sdd_bench.evaluation.protocol import get_protocol
+from sdd_bench import evaluate, open_dataset, prepare, synthesize
+from sdd_bench.alignment.flow import DisFlow
+from sdd_bench.alignment.pwcnet import PwcNetFlow
+from sdd_bench.datasets.scenes import SceneSettings
+from sdd_bench.errors import DeviceError, ProblemsError, ProtocolError, ResultError, WeightsError
+from sdd_bench.evaluation import DEFAULT_PROTOCOL, evaluator
+from sdd_bench.evaluation.results import EvaluationResult
 from sdd_bench.evaluation.run import evaluate_all
-from sdd_bench.io.images import read_image
+from sdd_bench.io.hashing import sha256
+from sdd_bench.io.images import read_image, write_image
 from sdd_bench.metrics import fidelity
 
 
@@ -56,7 +61,7 @@ def test_missing_lpips_weights_are_said_with_the_way_to_get_them_or_are_an_error
     assert result.means["all"].gt.lpips is None
     assert any("LPIPS n/a" in note and "sdd-bench weights" in note for note in result.notes)
     with pytest.raises(WeightsError, match="sdd-bench weights add"):
-        evaluate_all(folder, prepared, ["sdd-v1.dev"], require=["lpips"], cache=cache, progress=False)
+        evaluate_all(folder, prepared, [DEFAULT_PROTOCOL], require=["lpips"], cache=cache, progress=False)
 
 
 def test_a_second_method_shares_the_references_and_a_second_run_measures_nothing(
@@ -69,117 +74,80 @@ def test_a_second_method_shares_the_references_and_a_second_run_measures_nothing
     assert len(calls) == 3
     evaluate(prepared / "test" / "aligned_gt", prepared, cache=tmp_path / "cache", progress=False)
     assert len(calls) == 3
-    monkeypatch.setattr(evaluator, "score_image", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr(evaluator, "score_image", lambda *_, **__: pytest.fail("measured again"))
     again = evaluate(folder, prepared, cache=tmp_path / "cache", progress=False)
     assert again.model_dump(exclude={"run"}) == first.model_dump(exclude={"run"})
 
 
-def test_a_damaged_row_is_measured_again(prepared, folder, tmp_path):
-    first = evaluate(folder, prepared, cache=tmp_path, progress=False)
-    rows = sorted((tmp_path / "rows").iterdir())
-    assert len(rows) == 3
-    rows[0].write_text("{")
-    edited = json.loads(rows[1].read_text())
-    edited["measurement"]["gt"]["psnr"] = 99.0
-    rows[1].write_text(json.dumps(edited))
-    again = evaluate(folder, prepared, cache=tmp_path, progress=False)
-    assert again.images == first.images
+def but_for_the_run(result):
+    return result.model_dump_json(exclude={"run"})
 
 
-def test_worker_processes_give_the_same_numbers(prepared, folder, tmp_path):
-    alone = evaluate(folder, prepared, "jdrl2022.dev", cache=tmp_path / "one", progress=False)
-    workers = evaluate(folder, prepared, "jdrl2022.dev", cache=tmp_path / "two", workers=2, progress=False)
-    assert workers.images == alone.images
+def test_worker_processes_give_the_same_result(prepared, folder, tmp_path):
+    alone = evaluate(folder, prepared, "jdrl2022-dis", cache=tmp_path / "one", progress=False)
+    workers = evaluate(folder, prepared, "jdrl2022-dis", cache=tmp_path / "two", workers=2, progress=False)
+    assert but_for_the_run(workers) == but_for_the_run(alone)
+
+
+def test_a_cluster_gives_the_same_result_though_its_workers_run_in_another_folder(
+    prepared, folder, tmp_path, monkeypatch
+):
+    distributed = pytest.importorskip("distributed", reason="Dask is an extra")
+    alone = evaluate(folder, prepared, "jdrl2022-dis", cache=tmp_path / "one", progress=False)
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=None) as cluster:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "data").symlink_to(prepared)
+        address = cluster.scheduler_address
+        spread = evaluate("blurry", "data", "jdrl2022-dis", cache="two", cluster=address, progress=False)
+    assert but_for_the_run(spread) == but_for_the_run(alone)
+    assert len(list((tmp_path / "two" / "rows").iterdir())) == 3
 
 
 def test_results_of_several_protocols_are_saved_apart(prepared, folder, cache, tmp_path):
     results = evaluate_all(
-        folder, prepared, ["sdd-v1.dev", "jdrl2022.dev"], out=tmp_path / "out", cache=cache, progress=False
+        folder, prepared, [DEFAULT_PROTOCOL, "jdrl2022-dis"], out=tmp_path / "out", cache=cache, progress=False
     )
-    assert [result.protocol.id for result in results] == ["sdd-v1.dev", "jdrl2022.dev"]
+    assert [result.protocol.id for result in results] == [DEFAULT_PROTOCOL, "jdrl2022-dis"]
     written = (path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*") if path.is_file())
     assert sorted(path.as_posix() for path in written) == [
-        "blurry/jdrl2022.dev/per_image.csv",
-        "blurry/jdrl2022.dev/result.json",
-        "blurry/sdd-v1.dev/per_image.csv",
-        "blurry/sdd-v1.dev/result.json",
+        "blurry/jdrl2022-dis/per_image.csv",
+        "blurry/jdrl2022-dis/result.json",
+        f"blurry/{DEFAULT_PROTOCOL}/per_image.csv",
+        f"blurry/{DEFAULT_PROTOCOL}/result.json",
     ]
 
 
-def test_a_result_is_not_lost_to_one_of_other_predictions_unless_that_is_asked_for(prepared, folder, cache, tmp_path):
-    def score(pred, **options):
-        given = {"method": "m", "out": tmp_path / "out", "cache": cache, "progress": False}
-        return evaluate_all(pred, prepared, ["jdrl2022.dev"], **given, **options)
-
-    (first,) = score(folder)
-    assert [again.images for again in score(folder)] == [first.images]
-    kept = tmp_path / "out" / "m" / "jdrl2022.dev" / "result.json"
-    before = kept.read_bytes()
-    with pytest.raises(ResultError, match="holds a result of other predictions"):
-        score(prepared / "test" / "aligned_gt")
-    assert kept.read_bytes() == before
-    score(prepared / "test" / "aligned_gt", overwrite=True)
-    assert kept.read_bytes() != before
-
-
 def test_a_prediction_that_changes_while_it_is_scored_is_refused_and_not_kept(prepared, folder, tmp_path, monkeypatch):
-    original = evaluator.read_image
+    original = evaluator.read_samples
 
     def swapped(path):
         if path.parent == folder:
             shutil.copy(prepared / "test" / "aligned_gt" / path.name, path)
         return original(path)
 
-    monkeypatch.setattr(evaluator, "read_image", swapped)
+    monkeypatch.setattr(evaluator, "read_samples", swapped)
     with pytest.raises(ResultError, match="changed while it was scored"):
         evaluate(folder, prepared, cache=tmp_path / "cache", progress=False)
     assert list((tmp_path / "cache").rglob("*.json")) == []
 
 
-def test_lpips_sees_the_references_in_order_without_the_pixels_that_do_not_count(
-    prepared, folder, tmp_path, monkeypatch
-):
-    seen = []
-
-    def distance(prediction, *references):
-        seen.append((prediction, references))
-        return [float(np.abs(prediction - reference).mean()) for reference in references]
-
-    monkeypatch.setattr(evaluator, "_lpips", lambda _: distance)
-    pair = next(iter(open_dataset(prepared)))
-    reference = evaluator.align_reference(get_protocol("sdd-v1.dev"), pair.blur(), pair.gt())
-    scores = evaluator.score_image(pair.blur(), pair.gt(), reference, pair.aligned_gt(), tmp_path)
-    prediction, (gt, deformed, aligned) = seen[0]
-    assert np.array_equal(gt[reference.valid], pair.gt()[reference.valid])
-    assert np.array_equal(deformed[reference.valid], reference.deformed[reference.valid])
-    assert np.array_equal(gt[~reference.valid], prediction[~reference.valid])
-    assert np.array_equal(aligned, pair.aligned_gt())
-    assert [scores[name].lpips for name in ("gt", "deformed_gt", "aligned_gt")] == distance(
-        prediction, gt, deformed, aligned
-    )
-
-
-def test_folders_that_cannot_be_written_are_found_before_anything_is_scored(prepared, folder, tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("x")
-    monkeypatch.setattr(evaluator, "score_image", lambda *_: pytest.fail("scored"))
-    for options in ({"cache": tmp_path / "file"}, {"out": tmp_path / "file", "cache": tmp_path / "cache"}):
-        with pytest.raises(OutputError):
-            evaluate_all(folder, prepared, ["sdd-v1.dev"], progress=False, **options)
-
-
-def test_names_in_decomposed_unicode_are_the_same_names(tmp_path):
-    from sdd_bench import prepare, synthesize
-    from sdd_bench.datasets.scenes import SceneSettings
-
-    raw = synthesize(tmp_path / "raw", test=1, settings=SceneSettings(width=96, height=80), progress=False)
-    for name in ("blur", "sharp"):
-        (raw / name / "scene_000.png").rename(raw / name / "caf\u00e9.png")
-    (raw / "pairs.csv").write_text("blur,sharp,split\nblur/caf\u00e9.png,sharp/caf\u00e9.png,test\n")
+def test_names_may_be_in_decomposed_unicode_or_begin_with_a_dash(tmp_path):
+    raw = synthesize(tmp_path / "raw", test=2, settings=SceneSettings(width=96, height=80), progress=False)
+    names = {"scene_000.png": "caf\u00e9.png", "scene_001.png": "-x.png"}
+    for folder in ("blur", "sharp"):
+        for old, new in names.items():
+            (raw / folder / old).rename(raw / folder / new)
+    rows = [f"blur/{name},sharp/{name},test" for name in names.values()]
+    (raw / "pairs.csv").write_text("\n".join(["blur,sharp,split", *rows]) + "\n")
     prepare(raw, tmp_path / "data", "as-is", patch_size=None, progress=False)
-    (tmp_path / "predictions").mkdir()
-    shutil.copy(raw / "blur" / "caf\u00e9.png", tmp_path / "predictions" / "cafe\u0301.png")
-    result = evaluate(tmp_path / "predictions", tmp_path / "data", "jdrl2022.dev", cache=tmp_path / "c", progress=False)
-    assert len(result.images) == 1
+    (tmp_path / "-p").mkdir()
+    shutil.copy(raw / "blur" / "caf\u00e9.png", tmp_path / "-p" / "cafe\u0301.png")
+    shutil.copy(raw / "blur" / "-x.png", tmp_path / "-p")
+    (result,) = evaluate_all(
+        tmp_path / "-p", tmp_path / "data", ["dpdd2020"], out=tmp_path / "o", cache=tmp_path / "c", progress=False
+    )
+    assert [image.stem for image in result.images] == ["-x", "caf\u00e9"]
+    assert EvaluationResult.load(tmp_path / "o" / "-p" / "dpdd2020" / "result.json") == result
 
 
 def test_a_dataset_that_changed_since_it_was_prepared_is_refused(prepared, folder, tmp_path):
@@ -197,7 +165,7 @@ def test_a_pair_without_counterpart_gets_no_scores_and_a_reason(prepared, folder
     def lost(*given):
         reference = original(*given)
         alignment = reference.alignment.model_copy(update={"left_out": 0.5})
-        return evaluator.AlignedReference(reference.deformed, reference.valid, alignment)
+        return dataclasses.replace(reference, alignment=alignment)
 
     monkeypatch.setattr(evaluator, "align_reference", lost)
     result = evaluate(folder, prepared, cache=tmp_path, progress=False)
@@ -216,14 +184,138 @@ def test_unknown_protocols_and_impossible_names_are_refused_before_anything_is_r
 
 def test_the_wavy_prediction_is_forgiven_per_prediction_and_seen_per_pair(prepared, cache, tmp_path):
     from sdd_bench.demo.methods import sharp_but_wavy
-    from sdd_bench.io.images import write_image
 
     for pair in open_dataset(prepared):
         wavy = sharp_but_wavy(pair.blur(), pair.aligned_gt(), np.random.default_rng(0))
         write_image(tmp_path / "wavy" / f"{pair.stem}.png", wavy)
     fair, fooled = (
         evaluate(tmp_path / "wavy", prepared, protocol, cache=cache, progress=False).means["all"]
-        for protocol in ("sdd-v1.dev", "jdrl2022.dev")
+        for protocol in (DEFAULT_PROTOCOL, "jdrl2022-dis")
     )
     assert abs(fair.deformed_gt.psnr - fair.aligned_gt.psnr) < 1
     assert fooled.deformed_gt.psnr > fooled.aligned_gt.psnr + 2
+
+
+def test_a_protocol_without_deforming_scores_against_the_ground_truth_as_it_is(prepared, folder, cache):
+    result = evaluate(folder, prepared, "dpdd2020", cache=cache, progress=False)
+    for image, pair in zip(result.images, open_dataset(prepared), strict=True):
+        expected = fidelity(read_image(folder / f"{pair.stem}.png"), pair.gt())
+        assert (image.gt.psnr, image.gt.ssim, image.gt.mae) == (expected.psnr, expected.ssim, expected.mae)
+        assert image.deformed_gt is None
+        assert image.alignment.mean_flow is None
+        assert not image.near_limit
+    assert result.means["all"].deformed_gt is None
+
+
+def test_a_dataset_of_more_bits_is_rounded_to_those_of_the_protocol(tmp_path):
+    # Every 16-bit value here lies between two 8-bit ones; predictions rounded as a network's output is are identical.
+    rng = np.random.default_rng(0)
+    smooth = cv2.GaussianBlur(rng.random((80, 96, 3)), (0, 0), 2)
+    deep = (smooth / smooth.max() * 65000).astype(np.uint16)
+    write_image(tmp_path / "raw" / "blur" / "a.png", (deep * 0.9).astype(np.uint16), 16)
+    write_image(tmp_path / "raw" / "sharp" / "a.png", deep, 16)
+    (tmp_path / "raw" / "pairs.csv").write_text("blur,sharp,split\nblur/a.png,sharp/a.png,test\n")
+    prepare(tmp_path / "raw", tmp_path / "data", "as-is", patch_size=None, progress=False)
+    write_image(tmp_path / "8" / "a.png", np.rint(deep / 257).astype(np.uint8))
+    write_image(tmp_path / "16" / "a.png", deep - 1, 16)
+
+    options = {"cache": tmp_path / "cache", "progress": False}
+    rounded = evaluate(tmp_path / "8", tmp_path / "data", "dpdd2020", **options)
+    assert rounded.images[0].gt.identical
+    assert any("1 pairs of the dataset have 16 bits" in note for note in rounded.notes)
+    exact = evaluate(tmp_path / "16", tmp_path / "data", "dpdd2020", bit_depth=16, **options)
+    assert exact.protocol.id == "dpdd2020-16bit"
+    assert exact.images[0].gt.psnr == pytest.approx(20 * np.log10(65535), abs=1e-3)  # one step everywhere
+    assert not any("rounded" in note for note in exact.notes)
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    """A dataset of one pair of 101 x 91 pixels, which both crop rules cut."""
+    folder = tmp_path_factory.mktemp("odd")
+    synthesize(folder / "raw", test=1, seed=3, settings=SceneSettings(width=101, height=91), progress=False)
+    return prepare(folder / "raw", folder / "data", "as-is", patch_size=None, progress=False) and folder / "data"
+
+
+@pytest.mark.parametrize(
+    ("rule", "left", "top", "width", "height"), [("unet16", 0, 0, 96, 80), ("mprnet8", 2, 2, 96, 88)]
+)
+def test_input_and_ground_truth_are_cropped_like_the_predictions(odd, cache, tmp_path, rule, left, top, width, height):
+    (pair,) = open_dataset(odd)
+    part = np.s_[top : top + height, left : left + width]
+    write_image(tmp_path / "cut" / f"{pair.stem}.png", pair.blur()[part])
+    result = evaluate(tmp_path / "cut", odd, "jdrl2022-dis", cache=cache, progress=False)
+    assert result.crop == rule
+    assert any(f"are cropped ({rule})" in note for note in result.notes)
+    blur, gt = np.ascontiguousarray(pair.blur()[part]), np.ascontiguousarray(pair.gt()[part])
+    reference = evaluator.align_reference(result.protocol, blur, gt)
+    (image,) = result.images
+    assert image.deformed_gt.psnr == fidelity(blur, reference.deformed).psnr
+    assert image.gt.psnr == fidelity(blur, gt).psnr
+    assert image.aligned_gt.psnr == fidelity(blur, np.ascontiguousarray(pair.aligned_gt()[part])).psnr
+    with pytest.raises(ProblemsError, match="scores whole pictures"):
+        evaluate(tmp_path / "cut", odd, "dpdd2020", cache=cache, progress=False)
+
+
+def test_the_release_protocol_asks_for_its_weights_before_anything_is_read(prepared, tmp_path):
+    with pytest.raises(
+        WeightsError, match=r"pwc-default are missing.*weights fetch pwc-default.*weights add pwc-default"
+    ):
+        evaluate(tmp_path / "nowhere", prepared, "jdrl2022", progress=False)
+
+
+def test_the_weights_of_a_flow_and_its_device_are_recorded_and_change_the_rows(prepared, folder, tmp_path, monkeypatch):
+    # Stands in for the network: what is tested is what becomes of its weights' hash.
+    monkeypatch.setattr(PwcNetFlow, "__call__", lambda self, source, target: DisFlow()(source, target))
+    monkeypatch.setenv("SDD_BENCH_CACHE", str(tmp_path / "user"))
+    file = tmp_path / "user" / "weights" / "pwc-default.pytorch"
+    file.parent.mkdir(parents=True)
+    calls = []
+    original = evaluator.align_reference
+    monkeypatch.setattr(evaluator, "align_reference", lambda *given: calls.append(1) or original(*given))
+    # Another device counts, too: the network's last digits are its own there.
+    for content, cuda, measured in ((b"one", False, 3), (b"one", False, 0), (b"two", False, 3), (b"two", True, 3)):
+        monkeypatch.setattr("torch.cuda.is_available", lambda cuda=cuda: cuda)
+        file.write_bytes(content)
+        calls.clear()
+        result = evaluate(folder, prepared, "jdrl2022", cache=tmp_path / "cache", progress=False)
+        assert len(calls) == measured
+        assert result.weights_sha256 == {"pwc-default": sha256(file)}
+        assert result.weights == "unverified"
+        assert result.run.device == ("cuda" if cuda else "cpu")
+        assert any("pwc-default are not verified" in note and sha256(file) in note for note in result.notes)
+
+
+def test_a_worker_with_other_weights_is_refused(prepared, folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("SDD_BENCH_CACHE", str(tmp_path / "user"))
+    (tmp_path / "user" / "weights").mkdir(parents=True)
+    (tmp_path / "user" / "weights" / "pwc-default.pytorch").write_bytes(b"here")
+    monkeypatch.setattr("sdd_bench.weights.verify", lambda _: "0" * 64)  # as the evaluation began
+    monkeypatch.setattr(PwcNetFlow, "weights_sha256", property(lambda self: "1" * 64))  # as the worker finds
+    with pytest.raises(WeightsError, match=r"have SHA-256 11.*began with 00"):
+        evaluate(folder, prepared, "jdrl2022", cache=tmp_path / "cache", progress=False)
+
+
+def test_scores_near_the_measurement_limit_are_marked(prepared, cache):
+    # On the release's grid the truth itself scores about what the limit is.
+    perfect = evaluate(prepared / "test" / "aligned_gt", prepared, "jdrl2022-dis", cache=cache, progress=False)
+    assert perfect.table()["near_limit"].all()
+    assert any(note.startswith("3 of 3 images score within 6 dB of the measurement limit") for note in perfect.notes)
+    (image, *_), limit = perfect.images, 40.0
+    alignment = image.alignment.model_copy(update={"limit": limit})
+    for psnr, near in ((limit - 6.01, False), (limit - 5.99, True), (limit + 20, True), (None, True)):
+        scores = image.deformed_gt.model_copy(update={"psnr": psnr, "identical": psnr is None})
+        assert image.model_copy(update={"deformed_gt": scores, "alignment": alignment}).near_limit is near
+    assert not image.model_copy(update={"alignment": alignment.model_copy(update={"limit": None})}).near_limit
+    assert not image.model_copy(update={"deformed_gt": None, "alignment": alignment}).near_limit
+
+
+def test_a_device_that_is_not_there_is_refused_before_anything_is_read(prepared, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(DeviceError, match=r"no CUDA device.*--device cpu"):
+        evaluate(tmp_path / "nowhere", prepared, device="cuda")
+
+
+def test_without_lpips_and_networks_no_device_is_looked_for(prepared, folder, cache, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: pytest.fail("looked for"))
+    assert evaluate(folder, prepared, "dpdd2020", cache=cache, progress=False).run.device == "cpu"

@@ -5,12 +5,20 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from sdd_bench.errors import OutputError
-from sdd_bench.io.atomic import atomic_path, write_bytes, write_json, write_text
+from sdd_bench.io.atomic import (
+    atomic_path,
+    remove_leftovers,
+    write_bytes,
+    write_json,
+    write_text,
+    write_together,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -149,3 +157,51 @@ def test_files_get_the_usual_permissions_not_those_of_temporary_files(tmp_path: 
     write_json(tmp_path / "atomic", {})
     assert (tmp_path / "atomic").stat().st_mode == (tmp_path / "plain").stat().st_mode
     assert json.loads((tmp_path / "atomic").read_text()) == {}
+
+
+def test_files_written_together_are_all_on_the_disk_before_the_last_of_the_old_ones_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, result = tmp_path / "table", tmp_path / "result"
+    write_together({table: b"old", result: b"old"})
+    real_fsync, seen = os.fsync, []
+
+    def fsync(descriptor: int) -> None:
+        real_fsync(descriptor)
+        seen.append({path.name: path.read_bytes() for path in (table, result) if path.exists()})
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_together({table: b"new", result: b"new"})
+    old, new = {"table": b"old", "result": b"old"}, {"table": b"new", "result": b"new"}
+    assert seen[:2] == [old, old]  # both temporary files
+    assert seen[-1] == new
+    for state in seen:  # what a power cut would leave: with the result there, both are of one version
+        assert "result" not in state or state in (old, new)
+
+
+def test_files_written_together_on_a_full_disk_leave_those_of_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {tmp_path / "table": b"old", tmp_path / "result": b"old"}
+    write_together(files)
+    real_fsync, calls = os.fsync, []
+
+    def fsync(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real_fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OutputError, match="Free some space"):
+        write_together(dict.fromkeys(files, b"new"))
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
+
+
+def test_what_killed_processes_left_is_removed_unless_it_may_be_in_use(tmp_path: Path) -> None:
+    for name, age in ((".sdd-bench-tmp-old", 90_000), (".sdd-bench-tmp-young", 60), ("old.json", 90_000)):
+        (tmp_path / name).write_bytes(b"")
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == [".sdd-bench-tmp-young", "old.json"]
+    remove_leftovers(tmp_path / "no folder")

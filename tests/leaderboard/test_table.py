@@ -4,47 +4,16 @@ import math
 import pytest
 
 from sdd_bench.errors import ProblemsError, ResultError
-from sdd_bench.evaluation.protocol import get_protocol
-from sdd_bench.evaluation.references import Alignment
-from sdd_bench.evaluation.results import (
-    DatasetReference,
-    EvaluationResult,
-    ImageResult,
-    Run,
-    Scores,
-    group_means,
-)
+from sdd_bench.evaluation import DEFAULT_PROTOCOL
 from sdd_bench.leaderboard.table import collect, markdown
 
 
-def save(folder, method, psnr, *, protocol="sdd-v1.dev", dataset="1" * 64, notes=(), weights="none", environment=None):
-    record = get_protocol(protocol)
-    scores = Scores(psnr=None if math.isinf(psnr) else psnr, ssim=0.5, mae=0.1, identical=math.isinf(psnr))
-    alignment = Alignment(zoom=1.0, shift=(0.0, 0.0), mean_flow=0.0, forward_backward_error=None, left_out=0.0)
-    images = (
-        ImageResult(
-            stem="a",
-            scene="a",
-            environment=environment,
-            prediction_sha256="0" * 64,
-            gt=scores,
-            deformed_gt=scores,
-            aligned_gt=None,
-            alignment=alignment,
-        ),
-    )
-    EvaluationResult(
-        method=method,
-        protocol=record,
-        protocol_sha256=record.hash,
-        dataset=DatasetReference(name="data", manifest_sha256=dataset, split="test"),
-        notes=notes,
-        weights=weights,
-        weights_sha256={},
-        images=images,
-        means=group_means(images),
-        run=Run(command=None, started="2026-01-01T00:00:00", wall_seconds=1.0, workers=1, versions={}, machine={}),
-    ).save(folder)
+@pytest.fixture
+def save(image, result):
+    def of_one_image(folder, method, psnr, environment=None, **changes):
+        result([image("a", psnr, environment)], method, **changes).save(folder)
+
+    return of_one_image
 
 
 def methods(text):
@@ -52,7 +21,7 @@ def methods(text):
     return [row for row in rows if row != "method"]
 
 
-def test_methods_are_ordered_by_psnr_against_the_deformed_ground_truth(tmp_path):
+def test_methods_are_ordered_by_psnr_against_the_deformed_ground_truth(save, tmp_path):
     for name, psnr in (("low", 20.0), ("high", 30.0), ("perfect", math.inf), ("middle", 25.0)):
         save(tmp_path / name, name, psnr)
     text = markdown(collect(tmp_path))
@@ -61,36 +30,52 @@ def test_methods_are_ordered_by_psnr_against_the_deformed_ground_truth(tmp_path)
     assert "| perfect | 1 | identical |" in text
 
 
-def test_protocols_and_datasets_never_share_a_table(tmp_path):
+def test_where_the_ground_truth_is_not_deformed_methods_are_ordered_by_psnr_against_it(image, result, tmp_path):
+    for name, psnr in (("low", 20.0), ("high", 30.0)):
+        row = image("a", psnr).model_copy(update={"deformed_gt": None})
+        result([row], name, protocol="dpdd2020").save(tmp_path / name)
+    assert methods(markdown(collect(tmp_path))) == ["high", "low"] * 2  # all, indoor
+
+
+def test_means_come_with_intervals_and_a_line_says_what_they_are(image, result, tmp_path):
+    results = [result([image(str(i), 20.0 + i, None) for i in range(7)])]
+    text = markdown(results)
+    lower, upper = results[0].means["all"].gt.intervals.psnr
+    assert f"| a method | 7 | 23.00 ± {(upper - lower) / 2:.2f} | 0.5000 ± 0.0000 |" in text
+    assert text.count("95 % bootstrap interval") == 1
+    assert "±" not in markdown([result([image("a", 20.0)])])
+
+
+def test_protocols_and_datasets_never_share_a_table(save, tmp_path):
     save(tmp_path / "1", "m", 20.0)
-    save(tmp_path / "2", "m", 21.0, protocol="jdrl2022.dev")
-    save(tmp_path / "3", "m", 22.0, dataset="2" * 64)
+    save(tmp_path / "2", "m", 21.0, protocol="jdrl2022-dis")
+    save(tmp_path / "3", "m", 22.0, manifest="2" * 64)
     text = markdown(collect(tmp_path))
     assert sum(line.startswith("## ") for line in text.splitlines()) == 3
     assert methods(text) == ["m", "m", "m"]
 
 
-def test_the_same_results_give_the_same_bytes_wherever_they_lie(tmp_path):
+def test_the_same_results_give_the_same_bytes_wherever_they_lie(save, tmp_path):
     for folder, order in (("x", "abc"), ("y", "cab")):
         for place, name in enumerate(order):
             save(tmp_path / folder / str(place), name, 20.0 + ord(name))
     assert markdown(collect(tmp_path / "x")) == markdown(collect(tmp_path / "y"))
 
 
-def test_two_results_of_one_method_in_one_table_are_refused(tmp_path):
+def test_two_results_of_one_method_in_one_table_are_refused(save, tmp_path):
     save(tmp_path / "1", "m", 20.0)
     save(tmp_path / "2", "m", 21.0)
     with pytest.raises(ProblemsError, match="m has 2 results"):
         markdown(collect(tmp_path))
 
 
-def test_markup_in_a_method_name_stays_text(tmp_path):
+def test_markup_in_a_method_name_stays_text(save, tmp_path):
     save(tmp_path / "1", "<script>|*x*", 20.0)
     row = next(line for line in markdown(collect(tmp_path)).splitlines() if "script" in line)
     assert row.startswith("| \\<script\\>\\|\\*x\\* |")
 
 
-def test_every_file_that_is_no_result_is_named(tmp_path):
+def test_every_file_that_is_no_result_is_named(save, tmp_path):
     save(tmp_path / "sound", "m", 20.0)
     for name, content in (("broken", "{"), ("newer", json.dumps({"schema_version": 9}))):
         (tmp_path / name).mkdir()
@@ -108,26 +93,26 @@ def test_an_empty_folder_says_how_to_fill_it(tmp_path):
         collect(tmp_path)
 
 
-def test_a_note_is_told_once_with_the_methods_it_is_about(tmp_path):
+def test_a_note_is_told_once_with_the_methods_it_is_about(save, tmp_path):
     save(tmp_path / "1", "a", 20.0, notes=("of all", "of one"))
     save(tmp_path / "2", "b", 21.0, notes=("of all",))
     lines = markdown(collect(tmp_path)).splitlines()
     assert lines[-3:] == ["", "- all methods: of all", "- a: of one"]
 
 
-def test_results_with_random_weights_are_refused(tmp_path):
+def test_results_with_random_weights_are_refused(save, tmp_path):
     save(tmp_path / "1", "m", 20.0, weights="random")
     with pytest.raises(ProblemsError, match="m: computed with random weights"):
         markdown(collect(tmp_path))
 
 
-def test_environments_have_tables_of_their_own(tmp_path):
+def test_environments_have_tables_of_their_own(save, tmp_path):
     save(tmp_path / "1", "m", 20.0, environment="indoor")
     titles = [line for line in markdown(collect(tmp_path)).splitlines() if line.startswith("#")]
-    assert titles == ["## data (test), sdd-v1.dev", "### all", "### indoor"]
+    assert titles == [f"## data (test), {DEFAULT_PROTOCOL}", "### all", "### indoor"]
 
 
-def test_headings_say_where_better_is(tmp_path):
+def test_headings_say_where_better_is(save, tmp_path):
     save(tmp_path / "1", "m", 20.0)
     header = next(line for line in markdown(collect(tmp_path)).splitlines() if line.startswith("| method"))
     assert [cell.strip() for cell in header.split("|")[3:7]] == ["PSNR ↑, GT", "SSIM ↑, GT", "MAE ↓, GT", "LPIPS ↓, GT"]

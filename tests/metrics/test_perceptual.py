@@ -96,8 +96,8 @@ def test_tiles_give_the_distances_of_the_whole_picture(metric, package, monkeypa
     monkeypatch.setattr(perceptual, "TILE_SIDE", side)
     monkeypatch.setattr(perceptual, "TILE_PIXELS", pixels)
     calls = []
-    inner = LPIPS._tile_sums
-    monkeypatch.setattr(LPIPS, "_tile_sums", lambda *args: calls.append(1) or inner(*args))
+    inner = LPIPS._own_features
+    monkeypatch.setattr(LPIPS, "_own_features", lambda *args: calls.append(1) or inner(*args))
     assert metric(pred, *refs) == pytest.approx(whole, abs=1e-7, rel=1e-6)
     assert len(calls) > 1
 
@@ -145,10 +145,38 @@ def test_the_layers_are_those_of_torchvision():
         assert layer.pool == (layer.number > 0 and isinstance(network[layer.number - 1], torch.nn.MaxPool2d))
 
 
+@pytest.mark.parametrize(("size", "side", "pixels"), [((97, 130), 4096, 4_500_000), ((260, 330), 150, 20_000)])
+def test_kept_features_give_the_distances_of_the_pictures(metric, monkeypatch, size, side, pixels):
+    monkeypatch.setattr(perceptual, "TILE_SIDE", side)
+    monkeypatch.setattr(perceptual, "TILE_PIXELS", pixels)
+    prediction, *references = pictures(*size)
+    kept = [metric.features(reference) for reference in references]
+    found, expected = metric.between(prediction, *kept), metric(prediction, *references)
+    assert found == pytest.approx(expected, rel=1e-5, abs=1e-6)
+    assert metric.between(references[0], kept[0])[0] < 1e-5
+    assert sum(layer.nbytes for layer in kept[0]) < 21 * size[0] * size[1]
+
+
+def test_features_of_another_size_are_refused(metric):
+    small, large = pictures(64, 80, 1)[0], pictures(96, 80, 1)[0]
+    with pytest.raises(MetricError, match="96 x 80"):
+        metric.between(large, metric.features(small))
+
+
 def test_several_references_cost_nothing_in_accuracy(metric):
     pred, *refs = pictures(70, 90, count=5)
     together = metric(pred, *refs)
     assert together == pytest.approx([metric(pred, ref)[0] for ref in refs], rel=1e-6)
+
+
+def test_the_number_of_threads_does_not_change_a_digit(metric):
+    # Worker processes have one thread each, and their rows must be those that this process would find.
+    images = pictures(300, 400)  # with fewer pixels nothing is split
+    found = set()
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        found.add(metric(*images))
+    assert len(found) == 1
 
 
 def test_tensors_and_float64_and_views_give_the_same(metric):
