@@ -76,7 +76,7 @@ def demo_table(rows: Sequence[tuple[str, list[float]]], per_prediction: str, per
     """Mean PSNR of the demo's methods by every ruler."""
     table = Table(title="Mean PSNR in dB of the same predictions")
     table.add_column(HEADER[0], no_wrap=True)
-    for title, protocol in zip(HEADER[1:], ("", per_prediction, per_pair, ""), strict=True):
+    for title, protocol in zip(HEADER[1:], ("", per_prediction, "", per_pair, ""), strict=True):
         table.add_column(f"{title}\n{protocol}".strip(), justify="right")
     for method, values in rows:
         table.add_row(method, *(f"{value:.2f}" for value in values))

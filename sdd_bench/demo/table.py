@@ -10,8 +10,9 @@ HEADER = (
     "method",
     "GT as it is",
     "GT deformed towards each prediction",
+    "truth (aligned GT)",
     "GT deformed once, towards the input",
-    "the truth (aligned GT)",
+    "truth, same pixels",
 )
 
 
@@ -20,8 +21,9 @@ def demo_rows(results: Sequence[EvaluationResult], per_prediction: str, per_pair
 
     Args:
         results: of every method under both protocols.
-        per_prediction: id of the protocol of the second column, whose ground truth as it is fills the first.
-        per_pair: id of the protocol of the third column.
+        per_prediction: id of the protocol of the second column, whose ground truth as it is fills the first and whose
+            truth, over all pixels, the third.
+        per_pair: id of the protocol of the fourth column and of the truth over the pixels that it counts.
     """
     by_protocol: dict[str, dict[str, EvaluationResult]] = {}
     for result in results:
@@ -29,7 +31,7 @@ def demo_rows(results: Sequence[EvaluationResult], per_prediction: str, per_pair
     rows = []
     for method, of in by_protocol.items():
         naive, fair = of[per_prediction].means["all"], of[per_pair].means["all"]
-        means = (naive.gt, naive.deformed_gt, fair.deformed_gt, fair.aligned_gt)
+        means = (naive.gt, naive.deformed_gt, naive.aligned_gt, fair.deformed_gt, fair.aligned_gt)
         rows.append((method, [_psnr(mean) for mean in means]))
     return rows
 
@@ -37,12 +39,12 @@ def demo_rows(results: Sequence[EvaluationResult], per_prediction: str, per_pair
 def what_to_see(rows: Sequence[tuple[str, list[float]]]) -> str:
     """One sentence under the table, with the figures of these rows."""
     values = [row for _, row in rows]
-    naive = max(abs(gt - truth) for gt, _, _, truth in values)
-    fooled_name, fooled = max(rows, key=lambda row: row[1][1] - row[1][3])
-    close = max(abs(fair - truth) for _, _, fair, truth in values)
+    naive = max(abs(gt - truth) for gt, _, truth, _, _ in values)
+    fooled_name, fooled = max(rows, key=lambda row: row[1][1] - row[1][2])
+    close = max(abs(fair - truth) for _, _, _, fair, truth in values)
     return (
         f"What to see: against the ground truth as it is, scores are off by up to {naive:.1f} dB; deforming it towards "
-        f'each prediction rewards "{fooled_name}" with {fooled[1] - fooled[3]:.1f} dB too much; deforming it once, '
+        f'each prediction rewards "{fooled_name}" with {fooled[1] - fooled[2]:.1f} dB too much; deforming it once, '
         f"towards the input, stays within {close:.2f} dB of the truth for all {len(rows)} methods."
     )
 
@@ -53,8 +55,9 @@ def demo_table(results: Sequence[EvaluationResult], per_prediction: str, per_pai
     lines = [
         "Mean PSNR in dB of the same predictions:",
         "",
-        f"| {HEADER[0]} | {HEADER[1]} | {HEADER[2]} ({per_prediction}) | {HEADER[3]} ({per_pair}) | {HEADER[4]} |",
-        "|---|---:|---:|---:|---:|",
+        f"| {HEADER[0]} | {HEADER[1]} | {HEADER[2]} ({per_prediction}) | {HEADER[3]} | {HEADER[4]} ({per_pair}) "
+        f"| {HEADER[5]} |",
+        "|---|---:|---:|---:|---:|---:|",
         *(f"| {method} | " + " | ".join(f"{value:.2f}" for value in values) + " |" for method, values in rows),
     ]
     return "\n".join([*lines, "", what_to_see(rows), ""])

@@ -213,9 +213,9 @@ def score_image(
 ) -> dict[str, Scores | None]:
     """Scores of one prediction against every reference of its pair.
 
-    The ground truth as it is and the deformed one are compared over the same pixels, those that count under the
-    protocol; the truly aligned one of synthetic scenes over all pixels, whatever the protocol. LPIPS has no mask: for
-    it the pixels that do not count are filled alike in the prediction and its references.
+    All are compared over the same pixels, those that count under the protocol, so the distance of the score against the
+    deformed ground truth from that against the truly aligned one is the protocol's error. LPIPS has no mask: for it the
+    pixels that do not count are filled alike in the prediction and its references.
 
     Args:
         prediction: H x W x 3 float32 in [0, 1].
@@ -238,8 +238,7 @@ def score_image(
     distances = {} if lpips is None else _distances(lpips, prediction, pictures, valid, fill)
     scores: dict[str, Scores | None] = dict.fromkeys(REFERENCES)
     for name, picture in pictures.items():
-        mask = None if name == "aligned_gt" else valid
-        scores[name] = Scores.of(fidelity(prediction, picture, mask), distances.get(name))
+        scores[name] = Scores.of(fidelity(prediction, picture, valid), distances.get(name))
     return scores
 
 
@@ -250,12 +249,8 @@ def _distances(
         return dict(zip(pictures, lpips(prediction, *pictures.values()), strict=True))
     if fill is None:
         raise ValueError("LPIPS needs a picture to fill the pixels with that do not count")
-    masked = [name for name in pictures if name != "aligned_gt"]
-    filled = [np.where(valid[..., None], picture, fill) for picture in (prediction, *(pictures[n] for n in masked))]
-    distances = dict(zip(masked, lpips(*filled), strict=True))
-    if "aligned_gt" in pictures:
-        (distances["aligned_gt"],) = lpips(prediction, pictures["aligned_gt"])
-    return distances
+    filled = [np.where(valid[..., None], picture, fill) for picture in (prediction, *pictures.values())]
+    return dict(zip(pictures, lpips(*filled), strict=True))
 
 
 def _lpips_of(setting: Setting) -> Distances | None:

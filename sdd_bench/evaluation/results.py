@@ -74,7 +74,7 @@ class Measurement(_Record):
     Attributes:
         gt: scores against the ground truth as it is.
         deformed_gt: scores against the ground truth deformed as the protocol says; None where it does not deform.
-        aligned_gt: scores against the truly aligned ground truth, over all pixels; only synthetic scenes have one.
+        aligned_gt: scores against the truly aligned ground truth; only synthetic scenes have one.
         alignment: how the ground truth lay.
         error: why there are no scores; None if there are.
     """

@@ -30,27 +30,29 @@ Image = NDArray[np.float32]
 ARITHMETIC = 1
 """Raised with every change that changes a number, so that kept numbers of another arithmetic are not used."""
 
-# Smallest side for which anything is said: half of it is what the similarity asks for.
+# Smallest side of which anything is said: half of it is what the similarity asks for.
 _SMALLEST = 128
-# All lengths below are in pixels of the halved pictures, all values in code values of [0, 1], but where it says so.
+# From here on lengths are in pixels of the halved pictures, and values are code values in [0, 1].
 _BLUR = BlurSettings(apertures=("gaussian",), radii=(0, 0.5, 1, 1.5, 2, 3, 4, 6, 8), window=4.0, smoothing=2.0)
 _FIRST_FLOW = DisFlow(
     finest_scale=0, gradient_descent_iterations=12, variational_refinement_iterations=10, alpha=40.0, gamma=10.0
 )
-# Sigma of the windows: narrower ones follow noise, wider ones understate short waves; so do fewer steps.
+# Sigma of the windows, and steps: narrow windows and many steps follow noise, the others understate short waves. The
+# first steps may be rough.
 _WINDOW = 8.0
 _STEPS = 8
 _ROUGH_STEPS = 5
-# Longest step: the linear model of a picture holds over about a pixel.
+# The linear model of a picture holds over about a pixel.
 _LONGEST_STEP = 1.0
+# Contrast of the two pictures may differ by this factor.
 _LARGEST_GAIN = 5.0
-# Misfit taken for granted, in all windows alike: sensor noise of a prediction that has some, rounding to 8 bit.
+# Misfit taken for granted everywhere: rounding to 8 bit, and what a sensor and a network leave of noise.
 _NOISE = 3e-3
 # Neighbouring pixels err alike; so many of them count as one measurement.
 _CORRELATED_PIXELS = 10.0
-# The flow is determined where its standard deviation is below this, in pixels of the full picture.
+# In pixels of the full pictures: the flow counts as determined where its standard deviation is below this.
 _DETERMINED = 0.15
-# Below this share of the pixels nothing is said about the whole picture.
+# With less than this share of the pixels, nothing is said of the whole picture.
 _LEAST_SHARE = 0.1
 
 
@@ -143,7 +145,7 @@ def _refined(source: Image, target: Image) -> tuple[Image, Image]:
         there *= _enlarged(np.clip(gain, 1 / _LARGEST_GAIN, _LARGEST_GAIN), source.shape)
         x, y = (cv2.Sobel(there, cv2.CV_32F, axis, 1 - axis, ksize=1, scale=0.5) for axis in (1, 0))
         left = wanted - there
-        # Noise alone, under which one pixel is as likely as the misfit says, keeps flat windows from moving at all.
+        # Where nothing is seen but noise, nothing moves: steps of a pixel are taken to be as likely as not.
         damping = _NOISE**2 / window
         xx, xy, yy = _windowed(x * x) + damping, _windowed(x * y), _windowed(y * y) + damping
         determinant = xx * yy - xy * xy
