@@ -40,6 +40,8 @@ def result_table(result: EvaluationResult) -> Table:
             if mean is not None:
                 table.add_row(label, title, *(show(mean, metric) for metric in result.protocol.metrics))
                 label = ""
+        if group.deformation is not None:
+            table.add_row(label, "moved", f"{group.deformation:.2f} px")
         table.add_section()
     if result.means["all"].images >= SMALLEST_SAMPLE:
         table.caption = PLUS_MINUS

@@ -210,4 +210,3 @@ def _expose(linear: Image, settings: SceneSettings, rng: np.random.Generator) ->
 
 def _encode(linear: Image) -> NDArray[np.uint8]:
     return np.rint(linear_to_srgb(np.clip(np.asarray(linear, np.float64), 0, 1)) * 255).astype(np.uint8)
-

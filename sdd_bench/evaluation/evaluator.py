@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sdd_bench.alignment.similarity import estimate_similarity
 from sdd_bench.datasets.dataset import Pair
 from sdd_bench.errors import AlignmentError, ImageError, MetricError, ResultError, WeightsError
 from sdd_bench.evaluation.crops import crop_box
@@ -26,11 +27,13 @@ from sdd_bench.evaluation.references import (
     align_reference,
     find_alignment,
 )
-from sdd_bench.evaluation.results import REFERENCES, Measurement, Scores
+from sdd_bench.evaluation.results import REFERENCES, Geometry, Measurement, Scores
 from sdd_bench.evaluation.rows import RowStore
 from sdd_bench.io.hashing import sha256
 from sdd_bench.io.images import read_samples
 from sdd_bench.io.samples import to_float, to_samples
+from sdd_bench.metrics.deformation import ARITHMETIC as DEFORMATION_ARITHMETIC
+from sdd_bench.metrics.deformation import deformation
 from sdd_bench.metrics.fidelity import fidelity
 
 if TYPE_CHECKING:
@@ -38,7 +41,8 @@ if TYPE_CHECKING:
 
 Image = NDArray[np.float32]
 Distances = Callable[..., tuple[float, ...]]  # of a prediction to each of several references, as LPIPS
-ROWS_FOLDER, REFERENCES_FOLDER, FEATURES_FOLDER = "rows", "references", "features"
+ROWS_FOLDER, REFERENCES_FOLDER, FEATURES_FOLDER, GEOMETRY_FOLDER = "rows", "references", "features", "geometry"
+FOLDERS = (ROWS_FOLDER, REFERENCES_FOLDER, FEATURES_FOLDER, GEOMETRY_FOLDER)
 
 
 @dataclass(frozen=True)
@@ -115,8 +119,9 @@ def _measure(job: Job) -> Measurement:
         job.sha256.get("aligned_gt"),
         json.dumps(setting.weights_sha256, sort_keys=True),
         device,
+        f"deformation {DEFORMATION_ARITHMETIC}",
     )
-    rows = RowStore(setting.store / ROWS_FOLDER)
+    rows = RowStore(setting.store / ROWS_FOLDER, Measurement)
     kept = rows.load(row_key)
     if kept is None:
         kept = _compute(job, reference_key)
@@ -130,13 +135,16 @@ def _compute(job: Job, reference_key: str) -> Measurement:
     gt = _of_pair(job, "gt", pair.gt_path)
     reference = _reference(job, reference_key, prediction, gt)
     alignment = find_alignment(prediction, gt) if reference is None else reference.alignment
+    geometry = _geometry(job, prediction, gt)
     mask = protocol.mask
     if mask is not None and alignment.left_out > mask.error_share:
         error = (
             f"{alignment.left_out:.0%} of the pixels have no counterpart in the ground truth "
             f"(limit {mask.error_share:.0%}): the pair does not show the same scene, or the flow was lost"
         )
-        return Measurement(gt=None, deformed_gt=None, aligned_gt=None, alignment=alignment, error=error)
+        return Measurement(
+            gt=None, deformed_gt=None, aligned_gt=None, alignment=alignment, geometry=geometry, error=error
+        )
     scores = score_image(
         prediction,
         gt,
@@ -145,7 +153,28 @@ def _compute(job: Job, reference_key: str) -> Measurement:
         lpips=_lpips_of(setting),
         fill=None if mask is None or setting.lpips_weights is None else _of_pair(job, "blur", pair.blur_path),
     )
-    return Measurement(**scores, alignment=alignment)
+    return Measurement(**scores, alignment=alignment, geometry=geometry)
+
+
+def _geometry(job: Job, prediction: Image, gt: Image) -> Geometry:
+    """Whether the prediction moves content: a matter of the pictures alone, so all protocols share it."""
+    store = RowStore(job.setting.store / GEOMETRY_FOLDER, Geometry)
+    files = (job.sha256["blur"], job.sha256["gt"], job.prediction.sha256)
+    read = (job.prediction.crop, str(job.setting.protocol.bit_depth))
+    key = _key(f"deformation {DEFORMATION_ARITHMETIC}", LIBRARIES, *files, *read)
+    kept = store.load(key)
+    if kept is None:
+        found = deformation(_of_pair(job, "blur", job.pair.blur_path), prediction)
+        similarity = estimate_similarity(prediction, gt)
+        kept = Geometry(
+            deformation_rms=found.rms,
+            deformation_p95=found.p95,
+            deformation_share=found.share,
+            zoom=similarity.zoom if similarity.converged else None,
+            shift=similarity.shift if similarity.converged else None,
+        )
+        store.save(key, kept)
+    return kept
 
 
 def _reference(job: Job, key: str, prediction: Image, gt: Image) -> AlignedReference | None:

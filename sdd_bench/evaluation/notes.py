@@ -13,6 +13,8 @@ from sdd_bench.evaluation.protocol import Protocol
 from sdd_bench.evaluation.results import NEAR_LIMIT, ImageResult
 
 LPIPS_WEIGHTS = "alexnet"
+# Deformation in pixels that is said: clearly above what is read of predictions that move nothing.
+MOVES_CONTENT = 0.5
 
 
 def weights_status(names: Collection[str]) -> Literal["none", "verified", "unverified"]:
@@ -43,6 +45,7 @@ def notes(
         *_about_files(protocol, predictions, dataset),
         *_about_alignment(protocol, images),
         *_about_scores(images),
+        *_about_geometry(images),
     )
 
 
@@ -100,3 +103,18 @@ def _about_scores(images: Sequence[ImageResult]) -> list[str]:
         if identical:
             found.append(f"Identical to the {title}, and not in its mean PSNR: {', '.join(identical)}.")
     return found
+
+
+def _about_geometry(images: Sequence[ImageResult]) -> list[str]:
+    moved = {
+        image.stem: image.geometry.deformation_rms
+        for image in images
+        if image.geometry is not None and (image.geometry.deformation_rms or 0) > MOVES_CONTENT
+    }
+    if not moved:
+        return []
+    named = ", ".join(f"{stem} ({rms:.1f})" for stem, rms in moved.items())
+    return [
+        f"{len(moved)} of {len(images)} predictions move content against their input, by an RMS in pixels beyond zoom "
+        f"and shift of: {named}. A deblurred picture should move nothing."
+    ]

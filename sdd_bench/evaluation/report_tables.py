@@ -111,6 +111,9 @@ def image_columns(result: EvaluationResult, main: MainReference) -> list[Column]
     picture = "input" if result.protocol.frame == "input" else "prediction"
     columns += [
         Column("limit", "Measurement limit, dB: PSNR of the GT against itself deformed there and back", _limit),
+        Column(
+            "moved, px", "How far it moves content against its input: RMS beyond zoom and shift", _moved
+        ),
         Column("zoom", f"Zoom from the {picture} to the GT", _zoom),
         Column("shift, px", f"Length of the shift from the {picture} to the GT", _shift),
         Column("flow, px", f"Mean length of the flow from the {picture} to the GT", _flow),
@@ -134,6 +137,10 @@ def _score_column(metric: str, reference: str, *, is_main: bool) -> Column:
 
     unit = f", {facts.unit}" if facts.unit else ""
     return Column(heading(metric), f"{facts.title} against the {against}{unit}", cell, "" if is_main else against)
+
+
+def _moved(image: ImageResult) -> Cell:
+    return _of(None if image.geometry is None else image.geometry.deformation_rms, 2)
 
 
 def _limit(image: ImageResult) -> Cell:

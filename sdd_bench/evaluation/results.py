@@ -68,6 +68,25 @@ class Scores(_Record):
         )
 
 
+class Geometry(_Record):
+    """Where a prediction puts its content; the same under every protocol. Lengths in pixels.
+
+    Attributes:
+        deformation_rms: root mean square of the flow from the input to the prediction, after its best zoom and shift is
+            taken out: 0 for a method that moves nothing. None where too little of the flow is determined.
+        deformation_p95: 95th percentile of its length; None likewise.
+        deformation_share: share of the pixels where it is determined.
+        zoom: of the best similarity from the prediction to the ground truth; None if none was found with confidence.
+        shift: of that similarity, (x, y).
+    """
+
+    deformation_rms: float | None
+    deformation_p95: float | None
+    deformation_share: float
+    zoom: float | None
+    shift: tuple[float, float] | None
+
+
 class Measurement(_Record):
     """What was measured of one prediction.
 
@@ -76,6 +95,7 @@ class Measurement(_Record):
         deformed_gt: scores against the ground truth deformed as the protocol says; None where it does not deform.
         aligned_gt: scores against the truly aligned ground truth; only synthetic scenes have one.
         alignment: how the ground truth lay.
+        geometry: whether the prediction moves content.
         error: why there are no scores; None if there are.
     """
 
@@ -83,6 +103,7 @@ class Measurement(_Record):
     deformed_gt: Scores | None
     aligned_gt: Scores | None
     alignment: Alignment
+    geometry: Geometry | None = None
     error: str | None = None
 
 
@@ -152,10 +173,13 @@ class Group(_Record):
     Attributes:
         images: how many images have scores.
         failed: how many have none, for the reason in their row.
+        deformation: mean over the images of how far the prediction moves content, RMS in pixels; None if it can't be
+            told for any.
     """
 
     images: int
     failed: int
+    deformation: float | None = None
     gt: Mean | None
     deformed_gt: Mean | None
     aligned_gt: Mean | None
@@ -288,9 +312,12 @@ def group_means(images: Sequence[ImageResult]) -> dict[GroupName, Group]:
 
 def _group(images: Sequence[ImageResult]) -> Group:
     scored = [image for image in images if image.error is None]
+    geometries = [image.geometry for image in scored if image.geometry is not None]
+    moved = [geometry.deformation_rms for geometry in geometries if geometry.deformation_rms is not None]
     return Group(
         images=len(scored),
         failed=len(images) - len(scored),
+        deformation=math.fsum(moved) / len(moved) if moved else None,
         gt=_mean(image.gt for image in scored),
         deformed_gt=_mean(image.deformed_gt for image in scored),
         aligned_gt=_mean(image.aligned_gt for image in scored),
@@ -330,7 +357,10 @@ def _flat(image: ImageResult) -> dict[str, Any]:
         if scores is not None and scores.identical:
             row[f"psnr_{reference}"] = math.inf
     alignment = image.alignment
+    geometry = image.geometry
     return row | {
+        "deformation_rms": None if geometry is None else geometry.deformation_rms,
+        "deformation_p95": None if geometry is None else geometry.deformation_p95,
         "zoom": alignment.zoom,
         "shift_x": None if alignment.shift is None else alignment.shift[0],
         "shift_y": None if alignment.shift is None else alignment.shift[1],

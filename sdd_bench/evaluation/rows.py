@@ -5,39 +5,42 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Generic, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from sdd_bench.evaluation.archives import unreadable
-from sdd_bench.evaluation.results import Measurement
 from sdd_bench.io.atomic import write_json
 
+Record = TypeVar("Record", bound=BaseModel)
 
-class RowStore:
-    """Measurements on disk, each under the hash of everything it depends on.
+
+class RowStore(Generic[Record]):
+    """Records on disk, each under the hash of everything it depends on.
 
     A file that is damaged, renamed or changed by hand counts as absent: key and content are checked against its hash.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: type[Record]) -> None:
         self._folder = folder
+        self._kind = kind
 
-    def load(self, key: str) -> Measurement | None:
-        """The measurement of that key, or None if there is no sound one."""
+    def load(self, key: str) -> Record | None:
+        """The record of that key, or None if there is no sound one."""
         try:
             kept = json.loads(self._path(key).read_text("utf-8"))
-            if kept["sha256"] != _hash(key, kept["measurement"]):
+            if kept["sha256"] != _hash(key, kept["record"]):
                 return None
-            return Measurement.model_validate(kept["measurement"])
+            return self._kind.model_validate(kept["record"])
         except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, ValidationError):
             return None
         except OSError as error:
             raise unreadable(self._path(key), error) from error
 
-    def save(self, key: str, measurement: Measurement) -> None:
-        """Keep a measurement under a key."""
-        content = measurement.model_dump(mode="json")
-        write_json(self._path(key), {"sha256": _hash(key, content), "measurement": content})
+    def save(self, key: str, record: Record) -> None:
+        """Keep a record under a key."""
+        content = record.model_dump(mode="json")
+        write_json(self._path(key), {"sha256": _hash(key, content), "record": content})
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.json"

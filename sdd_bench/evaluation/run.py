@@ -17,7 +17,7 @@ from sdd_bench.errors import ProblemsError, ResultError
 from sdd_bench.evaluation import DEFAULT_PROTOCOL
 from sdd_bench.evaluation.crops import CropName
 from sdd_bench.evaluation.environment import machine, versions
-from sdd_bench.evaluation.evaluator import FEATURES_FOLDER, REFERENCES_FOLDER, ROWS_FOLDER, Job, Setting, measure
+from sdd_bench.evaluation.evaluator import FOLDERS, Job, Setting, measure
 from sdd_bench.evaluation.notes import LPIPS_WEIGHTS, notes, weights_status
 from sdd_bench.evaluation.predictions import Prediction, check_predictions
 from sdd_bench.evaluation.protocol import Protocol, get_protocol
@@ -157,7 +157,7 @@ def evaluate_all(
         _refuse_to_replace(folders.values(), opened, predictions)
     for folder in (store, *folders.values()):
         _require_writable(folder)
-    kept = (store / name for name in (ROWS_FOLDER, REFERENCES_FOLDER, FEATURES_FOLDER))
+    kept = (store / name for name in FOLDERS)
     for folder in (*kept, *folders.values()):
         remove_leftovers(folder)
     settings = [_setting(protocol, store, device_found, weights_sha256) for protocol in records]

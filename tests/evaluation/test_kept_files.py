@@ -42,7 +42,7 @@ def test_damaged_edited_and_renamed_rows_are_measured_again(prepared, folder, tm
 
     def edited():
         row = json.loads(whole)
-        row["measurement"]["gt"]["psnr"] = 99.0
+        row["record"]["gt"]["psnr"] = 99.0
         return json.dumps(row)
 
     for content in ("", "{", "[]", "null", '{"sha256": 1}', whole[:-20], edited(), rows[1].read_text(), "\xff"):

@@ -43,7 +43,7 @@ def test_scores_are_those_of_the_metrics_over_the_pixels_that_count(prepared, fo
             expected.mae,
         )
         assert image.gt.psnr == fidelity(prediction, pair.gt(), reference.valid).psnr
-        assert image.aligned_gt.psnr == fidelity(prediction, pair.aligned_gt()).psnr
+        assert image.aligned_gt.psnr == fidelity(prediction, pair.aligned_gt(), reference.valid).psnr
 
 
 def test_a_perfect_prediction_is_identical_to_the_truth_and_said_to_be(prepared, cache):
