@@ -139,7 +139,8 @@ def table(readings: list[Reading]) -> str:
         usual, twice = (np.mean([r.rms for r in told if r.blur == blur]) for blur in BLURS)
         lines.append(
             f"| {what} | {np.mean([r.true for r in members]):.2f} | {usual:.2f} | {twice:.2f} "
-            f"| {min(r.rms for r in told):.2f} to {max(r.rms for r in told):.2f} | {np.mean([r.p95 for r in told]):.2f} "
+            f"| {min(r.rms for r in told):.2f} to {max(r.rms for r in told):.2f} "
+            f"| {np.mean([r.p95 for r in told]):.2f} "
             f"| {min(r.share for r in members):.2f} | {len(members) - len(told)} of {len(members)} |"
         )
     return "\n".join(lines)

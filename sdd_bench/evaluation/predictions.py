@@ -192,15 +192,14 @@ def _depth_problems(sound: Mapping[Path, _Found], protocol: Protocol) -> list[st
 
 
 def _ground_truth_problems(sound: Mapping[Path, _Found], dataset: Dataset) -> list[str]:
-    files = [
-        (
-            record.files[image_path(record.split, "blur", record.stem)],
-            record.files[image_path(record.split, "gt", record.stem)],
-        )
+    files = {
+        record.stem: tuple(record.files[image_path(record.split, role, record.stem)] for role in ("blur", "gt"))
         for record in dataset.manifest.pairs
-    ]
-    truths = {gt for blur, gt in files if gt != blur}
-    same = sum(found.sha256 in truths for found in sound.values())
+    }
+    own = {stem: gt for stem, (blur, gt) in files.items() if gt != blur}
+    # In a focal stack the sharp picture of one pair is the blurry one of another.
+    others = set(own.values()) - {blur for blur, _ in files.values()}
+    same = sum(found.sha256 in {own.get(composed(path.stem)), *others} for path, found in sound.items())
     if 2 * same <= len(sound):
         return []
     return [

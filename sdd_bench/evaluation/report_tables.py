@@ -111,9 +111,7 @@ def image_columns(result: EvaluationResult, main: MainReference) -> list[Column]
     picture = "input" if result.protocol.frame == "input" else "prediction"
     columns += [
         Column("limit", "Measurement limit, dB: PSNR of the GT against itself deformed there and back", _limit),
-        Column(
-            "moved, px", "How far it moves content against its input: RMS beyond zoom and shift", _moved
-        ),
+        Column("moved, px", "How far it moves content against its input: RMS beyond zoom and shift", _moved),
         Column("zoom", f"Zoom from the {picture} to the GT", _zoom),
         Column("shift, px", f"Length of the shift from the {picture} to the GT", _shift),
         Column("flow, px", f"Mean length of the flow from the {picture} to the GT", _flow),

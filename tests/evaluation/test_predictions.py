@@ -11,6 +11,7 @@ from sdd_bench.errors import ProblemsError, ProtocolError, ResultError
 from sdd_bench.evaluation import DEFAULT_PROTOCOL
 from sdd_bench.evaluation.predictions import check_predictions
 from sdd_bench.evaluation.protocol import get_protocol
+from sdd_bench.io.hashing import sha256
 from sdd_bench.io.images import read_image, write_image
 
 
@@ -213,3 +214,23 @@ def test_a_folder_that_cannot_be_listed_is_named(folder, prepared, monkeypatch):
     monkeypatch.setattr(type(folder), "iterdir", denied)  # permissions do not hold for root, who may run the tests
     with pytest.raises(ResultError, match=r"predictions: can't be read: Permission denied\. Check its permissions"):
         check_predictions(folder, open_dataset(prepared), progress=False)
+
+
+def test_the_blurry_input_of_a_focal_stack_is_no_ground_truth_though_it_is_that_of_another_pair(folder, prepared):
+    dataset = open_dataset(prepared)
+    stems = dataset.stems
+    hashes = {stem: sha256(folder / f"{stem}.png") for stem in stems}
+    pairs = tuple(
+        record.model_copy(
+            update={
+                "files": {
+                    f"test/blur/{record.stem}.png": hashes[record.stem],
+                    f"test/gt/{record.stem}.png": hashes[stems[(stems.index(record.stem) + 1) % len(stems)]],
+                }
+            }
+        )
+        for record in dataset.manifest.pairs
+        if record.stem in stems
+    )
+    stack = Dataset(dataset.path, "test", dataset.manifest.model_copy(update={"pairs": pairs}))
+    assert len(check_predictions(folder, stack, [get_protocol(DEFAULT_PROTOCOL)], progress=False)) == len(stems)
