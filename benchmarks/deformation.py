@@ -31,11 +31,12 @@ Image = NDArray[np.float32]
 BLURS = {"usual": (2.0, 3.6), "twice": (4.0, 7.2)}
 WAVELENGTHS = (60, 120, 250, 400)
 AMPLITUDES = (0.3, 0.75, 1.5, 3.0)
+AS_SHOT = "GT as it was shot"
 BENT = ("truth, noise 0.02", "half deblurred")
 
 
 class Reading(NamedTuple):
-    """One prediction: what it is, how it was moved, the true RMS, and what was read (NaN for nothing)."""
+    """One prediction: what it is, how it was moved, the true RMS, and what was read; NaN is unknown."""
 
     blur: str
     prediction: str
@@ -57,7 +58,7 @@ def unmoved(blur: Image, aligned: Image, gt: Image, rng: np.random.Generator) ->
 
     def coded(picture: Image) -> Image:
         _, code = cv2.imencode(".jpg", _to_8_bit(picture)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 60])
-        return np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR)[..., ::-1] / np.float32(255))
+        return _from_8_bit(np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR), np.uint8)[..., ::-1])
 
     return {
         "input": blur,
@@ -73,7 +74,7 @@ def unmoved(blur: Image, aligned: Image, gt: Image, rng: np.random.Generator) ->
         "truth, darker": 0.9 * aligned,
         "truth, blurred by 1 px": cv2.GaussianBlur(aligned, (0, 0), 1.0),
         "truth, blurred by 3 px": cv2.GaussianBlur(aligned, (0, 0), 3.0),
-        "GT as it was shot": gt,
+        AS_SHOT: gt,
     }
 
 
@@ -111,14 +112,14 @@ def read_scene(seed: int, item: tuple[str, int]) -> list[Reading]:
     settings = SceneSettings(max_blur_radius=BLURS[blur_name], lens_blur=(0.45, 0.7)[index % 2])
     rng = np.random.default_rng([seed, index])  # the same scenes at both strengths of blur
     pair = render_pair(random_scene(settings, rng), settings, rng)
-    blur, gt, aligned = (picture.astype(np.float32) / 255 for picture in (pair.blur, pair.sharp, pair.aligned))
+    blur, gt, aligned = (_from_8_bit(picture) for picture in (pair.blur, pair.sharp, pair.aligned))
     made = unmoved(blur, aligned, gt, rng)
-    pictures = [(name, "", 0.0, picture) for name, picture in made.items()]
+    pictures = [(name, "", np.nan if name == AS_SHOT else 0.0, picture) for name, picture in made.items()]
     for name, field in fields(blur.shape, rng).items():
         pictures += [(base, name, true_rms(field), warp(made[base].astype(np.float32), field)) for base in BENT]
     readings = []
     for name, field_name, true, picture in pictures:
-        found = deformation(blur, _to_8_bit(picture).astype(np.float32) / 255)
+        found = deformation(blur, _from_8_bit(_to_8_bit(picture)))
         rms, p95 = (np.nan if value is None else value for value in (found.rms, found.p95))
         readings.append(Reading(blur_name, name, field_name, true, rms, p95, found.share))
     return readings
@@ -136,9 +137,10 @@ def table(readings: list[Reading]) -> str:
     ]
     for (_, what), members in groups.items():
         told = [reading for reading in members if not np.isnan(reading.rms)]
+        true = np.mean([r.true for r in members])
         usual, twice = (np.mean([r.rms for r in told if r.blur == blur]) for blur in BLURS)
         lines.append(
-            f"| {what} | {np.mean([r.true for r in members]):.2f} | {usual:.2f} | {twice:.2f} "
+            f"| {what} | {'–' if np.isnan(true) else f'{true:.2f}'} | {usual:.2f} | {twice:.2f} "
             f"| {min(r.rms for r in told):.2f} to {max(r.rms for r in told):.2f} "
             f"| {np.mean([r.p95 for r in told]):.2f} "
             f"| {min(r.share for r in members):.2f} | {len(members) - len(told)} of {len(members)} |"
@@ -148,6 +150,10 @@ def table(readings: list[Reading]) -> str:
 
 def _to_8_bit(picture: Image) -> NDArray[np.uint8]:
     return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+
+
+def _from_8_bit(picture: NDArray[np.uint8]) -> Image:
+    return np.asarray(picture / np.float32(255), np.float32)
 
 
 def main() -> None:

@@ -160,8 +160,8 @@ def _geometry(job: Job, prediction: Image, gt: Image) -> Geometry:
     """Whether the prediction moves content: a matter of the pictures alone, so all protocols share it."""
     store = RowStore(job.setting.store / GEOMETRY_FOLDER, Geometry)
     files = (job.sha256["blur"], job.sha256["gt"], job.prediction.sha256)
-    read = (job.prediction.crop, str(job.setting.protocol.bit_depth))
-    key = _key(f"deformation {DEFORMATION_ARITHMETIC}", LIBRARIES, *files, *read)
+    rounded = "rounded" if job.setting.protocol.bit_depth == 8 and job.pair.bit_depth > 8 else None
+    key = _key(f"deformation {DEFORMATION_ARITHMETIC}", LIBRARIES, *files, job.prediction.crop, rounded)
     kept = store.load(key)
     if kept is None:
         found = deformation(_of_pair(job, "blur", job.pair.blur_path), prediction)

@@ -348,7 +348,7 @@ def _intervals(values: Mapping[str, Sequence[float]]) -> Intervals:
 
 
 def _flat(image: ImageResult) -> dict[str, Any]:
-    """One row of a table: the scores as ``METRIC_REFERENCE``, then the alignment."""
+    """One row of a table: the scores as ``METRIC_REFERENCE``, then the prediction's geometry, then the alignment."""
     row: dict[str, Any] = {"stem": image.stem, "scene": image.scene, "environment": image.environment}
     for reference in REFERENCES:
         scores: Scores | None = getattr(image, reference)
@@ -356,11 +356,13 @@ def _flat(image: ImageResult) -> dict[str, Any]:
             row[f"{metric}_{reference}"] = None if scores is None else getattr(scores, metric)
         if scores is not None and scores.identical:
             row[f"psnr_{reference}"] = math.inf
+    geometry = {} if image.geometry is None else image.geometry.model_dump()
+    for name in ("deformation_rms", "deformation_p95", "deformation_share"):
+        row[name] = geometry.get(name)
+    row["prediction_zoom"] = geometry.get("zoom")
+    row["prediction_shift_x"], row["prediction_shift_y"] = geometry.get("shift") or (None, None)
     alignment = image.alignment
-    geometry = image.geometry
     return row | {
-        "deformation_rms": None if geometry is None else geometry.deformation_rms,
-        "deformation_p95": None if geometry is None else geometry.deformation_p95,
         "zoom": alignment.zoom,
         "shift_x": None if alignment.shift is None else alignment.shift[0],
         "shift_y": None if alignment.shift is None else alignment.shift[1],

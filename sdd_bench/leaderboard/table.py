@@ -108,16 +108,22 @@ def _group_table(board: Sequence[EvaluationResult], group: GroupName) -> list[st
     references = [name for name in REFERENCE_TITLES if any(getattr(mean, name) is not None for _, mean in means)]
     metrics = [metric for metric in METRICS if any(metric in result.protocol.metrics for result in board)]
     columns = [(reference, metric) for reference in references for metric in metrics]
+    titles = [f"{heading(metric)}, {REFERENCE_TITLES[reference]}" for reference, metric in columns]
+    has_deformation = any(mean.deformation is not None for _, mean in means)
+    if has_deformation:
+        titles.append("deformation ↓, px")
     lines = [
         "",
         f"### {group}",
         "",
-        "| method | images | " + " | ".join(f"{heading(m)}, {REFERENCE_TITLES[r]}" for r, m in columns) + " |",
-        "|---|---:" + "|---:" * len(columns) + "|",
+        f"| method | images | {' | '.join(titles)} |",
+        "|---|---:" + "|---:" * len(titles) + "|",
     ]
     for result, mean in means:
         count = f"{mean.images} of {mean.images + mean.failed}" if mean.failed else str(mean.images)
         cells = [show(getattr(mean, reference), metric) for reference, metric in columns]
+        if has_deformation:
+            cells.append("n/a" if mean.deformation is None else f"{mean.deformation:.2f}")
         lines.append(f"| {_cell(result.method)} | {count} | " + " | ".join(cells) + " |")
     return lines
 

@@ -146,14 +146,14 @@ def test_a_disk_that_fills_up_leaves_whole_files_only_and_the_run_goes_on_once_t
     options = {"out": tmp_path / "out", "cache": tmp_path / "cache", "progress": False}
     calls = count_calls(monkeypatch, "score_image")
     rows = []
-    for room in range(3):  # for none, one, two of the three rows
-        full_disk[0] = room
+    for room in range(3):  # for none, one, two of the three images, of which each has a row and its geometry
+        full_disk[0] = 2 * room
         with pytest.raises(OutputError, match=r"No space left on device\. Free some space"):
             evaluate_all(folder, prepared, [PROTOCOL], **options)
         rows.append(len(files(tmp_path / "cache")))
         assert not any(name.startswith(".sdd-bench") for path in files(tmp_path) for name in path.split("/"))
         assert files(tmp_path / "out") == []
-    assert rows == [0, 1, 3]  # the second run had the first row already
+    assert rows == [0, 2, 6]  # the second run had the first image already
     full_disk[0] = 10**9
     calls.clear()
     (result,) = evaluate_all(folder, prepared, [PROTOCOL], **options)
