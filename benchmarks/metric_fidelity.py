@@ -1,4 +1,4 @@
-"""How far are scores against a deformed ground truth from the truth? The study behind the protocol `sdd-v1`.
+"""How far are scores against a deformed ground truth from the truth? The study behind the protocol `sdd-v1.dev`.
 
     python benchmarks/metric_fidelity.py [--scenes 20] [--seed 0] [--workers 2] [--write]
 
@@ -41,7 +41,7 @@ Image = NDArray[np.float32]
 
 TUNING = ("astronaut", "chelsea", "coffee", "hubble_deep_field", "retina", "gravel", "grass")
 HELD_BACK = tuple(name for name, known in PHOTOGRAPHS.items() if known.held_back)
-PER_PAIR = "sdd-v1"
+PER_PAIR = "sdd-v1.dev"
 CONDITIONS = {
     "lens 0.7 px, usual blur": {"lens_blur": 0.7, "max_blur_radius": (2.0, 3.6)},
     "lens 0.45 px, usual blur": {"lens_blur": 0.45, "max_blur_radius": (2.0, 3.6)},

@@ -44,9 +44,9 @@ def predictions(scene):
 
 @pytest.fixture(scope="module")
 def scores(scene, predictions):
-    """PSNR against the deformed GT by both protocols, and against the truth over the pixels that sdd-v1 counts."""
+    """PSNR against the deformed GT by both protocols, and against the truth over the pixels that sdd-v1.dev counts."""
     blur, gt, aligned = scene
-    per_pair = align_reference(get_protocol("sdd-v1"), blur, gt)
+    per_pair = align_reference(get_protocol("sdd-v1.dev"), blur, gt)
     found = {}
     for name, prediction in predictions.items():
         ours = score_image(prediction, gt, per_pair, aligned)
