@@ -26,8 +26,15 @@ class BlurSettings(BaseModel):
     radii: tuple[float, ...] = Field(
         default=(0, 0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, 16, 20), min_length=3, description="tried, ascending"
     )
-    window: float = Field(default=6.0, gt=0, description="sigma over which the misfit of a radius is averaged")
-    smoothing: float = Field(default=3.0, ge=0, description="sigma of the smoothing of the map that was found")
+    window: float = Field(default=4.0, gt=0, description="sigma over which the misfit of a radius is averaged")
+    smoothing: float = Field(default=2.0, ge=0, description="sigma of the smoothing of the map that was found")
+    reverse_share: float = Field(
+        default=0.5,
+        ge=0,
+        lt=1,
+        description="the sharp picture counts as the blurrier one where blurring the blurry one instead leaves less "
+        "than this share of the misfit",
+    )
 
     @field_validator("radii")
     @classmethod
@@ -41,7 +48,8 @@ class BlurMap(NamedTuple):
     """A picture's blur against a sharp one.
 
     Attributes:
-        radius: H x W float32, radius of the circle of confusion in pixels.
+        radius: H x W float32, radius of the circle of confusion in pixels; negative where the sharp picture is the
+            blurrier one, and has that radius against the other.
         aperture: shape of the circle of confusion.
         misfit: mean squared difference that it leaves.
     """
@@ -131,10 +139,37 @@ def blur_map(blurry: Image, levels: list[Image], shape: Aperture, settings: Blur
         shape: of the aperture of that blur.
         settings: which blurs were tried and over which window to average.
     """
+    radius, misfit = _search(blurry, levels, settings)
+    return _smoothed(radius, misfit, blurry.shape, shape, settings)
+
+
+def relative_blur_map(
+    blurry_levels: list[Image], sharp_levels: list[Image], shape: Aperture, settings: BlurSettings
+) -> BlurMap:
+    """Find the local blur of either of two aligned pictures that brings it closest to the other.
+
+    In a close-up the sharp picture, too, is in focus at some depths only, and the blurry one may be sharper there.
+
+    Args:
+        blurry_levels: the blurry picture under every tried blur, the first being none; H x W float32, linear light.
+        sharp_levels: the sharp picture likewise, in the frame of the blurry one, equally exposed.
+        shape: of the aperture of that blur.
+        settings: which blurs were tried and over which window to average.
+    """
+    radius, misfit = _search(blurry_levels[0], sharp_levels, settings)
+    reverse_radius, reverse_misfit = _search(sharp_levels[0], blurry_levels, settings)
+    reverse = reverse_misfit < settings.reverse_share * misfit
+    radius[reverse] = -reverse_radius[reverse]
+    misfit[reverse] = reverse_misfit[reverse]
+    return _smoothed(radius, misfit, blurry_levels[0].shape, shape, settings)
+
+
+def _search(picture: Image, levels: list[Image], settings: BlurSettings) -> tuple[Image, Image]:
+    """Radius that brings the other picture closest, and the misfit it leaves; at half the size."""
     position = least = None
     for level, (lower, upper) in enumerate(pairwise(levels)):
-        # Of all pictures (1 - t) lower + t upper, the one closest to the blurry picture.
-        step, missing = upper - lower, blurry - lower
+        # Of all pictures (1 - t) lower + t upper, the one closest to the picture.
+        step, missing = upper - lower, picture - lower
         length, along, whole = (
             _averaged(product, settings.window) for product in (step * step, step * missing, missing * missing)
         )
@@ -147,13 +182,17 @@ def blur_map(blurry: Image, levels: list[Image], shape: Aperture, settings: Blur
             position[better], least[better] = level + share[better], misfit[better]
     if position is None or least is None:
         raise ValueError(f"expected one picture for each of {len(settings.radii)} radii, got {len(levels)}")
-    radius = np.interp(position, np.arange(len(settings.radii)), settings.radii).astype(np.float32)
+    radius = np.interp(position, np.arange(len(settings.radii)), settings.radii)
+    return radius.astype(np.float32), np.asarray(least, np.float32)
+
+
+def _smoothed(radius: Image, misfit: Image, size: tuple[int, ...], shape: Aperture, settings: BlurSettings) -> BlurMap:
     # The median drops lone pixels whose window happened to fit another radius, the smoothing the steps between windows.
     smooth = cv2.medianBlur(radius, 3)
     if settings.smoothing:
         smooth = cv2.GaussianBlur(smooth, (0, 0), settings.smoothing / 2)
-    full = cv2.resize(smooth, (blurry.shape[1], blurry.shape[0]), interpolation=cv2.INTER_LINEAR)
-    return BlurMap(np.asarray(full, np.float32), shape, float(least.mean()))
+    full = cv2.resize(smooth, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+    return BlurMap(np.asarray(full, np.float32), shape, float(misfit.mean()))
 
 
 def _averaged(product: Image, window: float) -> Image:

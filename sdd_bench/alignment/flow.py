@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sdd_bench.alignment.inputs import require_pictures
 from sdd_bench.alignment.ptlflow_model import load_ptlflow
 from sdd_bench.alignment.pwcnet import PwcNetFlow
+from sdd_bench.alignment.refinement import VariationalRefinement
 from sdd_bench.errors import AlignmentError, unknown_name
 
 if TYPE_CHECKING:
@@ -110,6 +111,23 @@ class DisFlow(_OpencvFlow):
         return np.asarray(search.calc(a, b, _NO_START), dtype=np.float32)
 
 
+class RefinedDisFlow(_OpencvFlow):
+    """Dense inverse search on 8-bit gray, refined once more at full resolution in floating point.
+
+    The result does not depend on the number of threads.
+    """
+
+    name: Literal["dis-refined"] = "dis-refined"
+    search: DisFlow = DisFlow(finest_scale=0, variational_refinement_iterations=20, alpha=200.0, gamma=20.0)
+    """Finds the flow."""
+    refinement: VariationalRefinement = VariationalRefinement()
+    """Of the flow that was found."""
+
+    def __call__(self, source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Flow from source to target; arguments, result and errors are those of `FlowBackend`."""
+        return self.refinement(source, target, self.search(source, target))
+
+
 class FarnebackFlow(_OpencvFlow):
     """Polynomial expansion (Farneback, SCIA 2003) by OpenCV; the defaults are those of its `FarnebackOpticalFlow`.
 
@@ -148,8 +166,9 @@ class FarnebackFlow(_OpencvFlow):
         return np.asarray(found, dtype=np.float32)
 
 
-_BACKENDS: dict[str, type[DisFlow] | type[FarnebackFlow] | type[PwcNetFlow]] = {
+_BACKENDS: dict[str, type[DisFlow] | type[RefinedDisFlow] | type[FarnebackFlow] | type[PwcNetFlow]] = {
     "dis": DisFlow,
+    "dis-refined": RefinedDisFlow,
     "farneback": FarnebackFlow,
     "pwcnet": PwcNetFlow,
 }
@@ -159,7 +178,7 @@ def flow(name: str, checkpoint: Path | str | None = None) -> FlowBackend:
     """The flow backend of that name with its default parameters.
 
     Args:
-        name: ``"dis"``, ``"farneback"``, ``"pwcnet"``, or with a checkpoint any model of ptlflow.
+        name: ``"dis"``, ``"dis-refined"``, ``"farneback"``, ``"pwcnet"``, or with a checkpoint any model of ptlflow.
         checkpoint: a file with the weights of a model of ptlflow; the other backends take none.
 
     Returns:

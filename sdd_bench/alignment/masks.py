@@ -42,25 +42,38 @@ def forward_backward_error(forward: NDArray[np.float32], backward: NDArray[np.fl
     return np.asarray(np.hypot(returned[..., 0], returned[..., 1]), np.float32)
 
 
-# A bend is looked for this far from a pixel, in pixels, and contrast averaged with this sigma: about as far as the
+# Contrast is averaged with this sigma, and a bend looked for this far from a pixel, in pixels: about as far as the
 # border of an object can be off.
-_REACH = 2
 _CONTRAST_SIGMA = 2.0
+_REACH = 2
 
 
-def bend_error(flow: NDArray[np.float32], deformed: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How much a deformed picture would change if the bends of the flow lay one pixel elsewhere.
+def contrast(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How much a picture changes per pixel of displacement, around each pixel.
+
+    Args:
+        picture: H x W x 3 float32.
+
+    Returns:
+        H x W float32, in units of the picture per pixel: root of the mean square over the channels.
+    """
+    energy = np.zeros(picture.shape[:2], np.float32)
+    for axis in (0, 1):
+        energy += (np.gradient(picture, axis=axis) ** 2).mean(-1)
+    return np.asarray(np.sqrt(cv2.GaussianBlur(energy, (0, 0), _CONTRAST_SIGMA)), np.float32)
+
+
+def bends(flow: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How much the flow at a pixel would change if the bends of the flow lay one pixel elsewhere.
 
     Borders of objects are where flow is least certain: which of two motions a pixel has, and what is hidden behind the
-    nearer object, can't be told well, least of all where it is blurred. That matters where the picture has contrast.
-    The error is the largest difference of flow between neighbours near the pixel times the contrast there.
+    nearer object, can't be told well, least of all where it is blurred.
 
     Args:
         flow: H x W x 2, pixels; without zoom and shift, which bend nothing.
-        deformed: H x W x 3 float32, the picture deformed by it.
 
     Returns:
-        H x W float32, in units of the picture: root of the mean square over the channels.
+        H x W float32, pixels: the largest difference of flow between neighbours near the pixel.
     """
     bend = np.zeros(flow.shape[:2], np.float32)
     for axis in (0, 1):
@@ -69,8 +82,4 @@ def bend_error(flow: NDArray[np.float32], deformed: NDArray[np.float32]) -> NDAr
             part = (side, slice(None)) if axis == 0 else (slice(None), side)
             bend[part] = np.maximum(bend[part], difference)
     around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _REACH + 1, 2 * _REACH + 1))
-    energy = np.zeros(flow.shape[:2], np.float32)
-    for axis in (0, 1):
-        energy += (np.gradient(deformed, axis=axis) ** 2).mean(-1)
-    contrast = np.sqrt(cv2.GaussianBlur(energy, (0, 0), _CONTRAST_SIGMA))
-    return np.asarray(cv2.dilate(bend, around) * contrast, np.float32)
+    return np.asarray(cv2.dilate(bend, around), np.float32)

@@ -27,6 +27,15 @@ class Placement(NamedTuple):
         centre = [(c + 0.5) * scale - 0.5 for c in self[3:]]
         return Placement(self.zoom, self.shift_x * scale, self.shift_y * scale, centre[0], centre[1])
 
+    def inverse(self) -> Placement:
+        """The placement of the target in the source."""
+        return self._replace(zoom=1 / self.zoom, shift_x=-self.shift_x / self.zoom, shift_y=-self.shift_y / self.zoom)
+
+    def half(self) -> Placement:
+        """Half of the way: this placement is its own half, applied twice."""
+        root = float(np.sqrt(self.zoom))
+        return self._replace(zoom=root, shift_x=self.shift_x / (1 + root), shift_y=self.shift_y / (1 + root))
+
 
 def pyramid(gray: Gray, levels: int) -> list[Gray]:
     """The picture and its successive 2 x 2 means; an odd last row or column is left out.

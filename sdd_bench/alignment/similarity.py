@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from sdd_bench.alignment.inputs import require_pictures
-from sdd_bench.alignment.similarity_refine import Bands, NoTextureError
+from sdd_bench.alignment.octaves import Gray, Placement
+from sdd_bench.alignment.similarity_refine import Bands
 from sdd_bench.alignment.similarity_start import CoarseViews
+from sdd_bench.alignment.similarity_tiles import NoTextureError
 
 # Smallest side accepted: below it hardly a dozen tiles remain.
 _SMALLEST = 64
@@ -24,21 +27,30 @@ _BELIEVED = 0.75
 # Correlation elsewhere relative to that in place, from which on texture counts as repeating. Photographs of brick
 # walls reach 0.74; gratings 0.95 and more.
 _AMBIGUOUS = 0.85
+# Rotations tried, in radians. Steps of 1.7 degrees leave at most 0.9 open, which the coarse bands take.
+_ANGLES = (0.0, 0.03, -0.03, 0.06, -0.06)
+# Passes that turn the source by the rotation found; the last one is done once it moves the border less than so many
+# pixels.
+_TURNS = 4
+_SMALL_TURN = 0.002
 
 
 @dataclass(frozen=True, eq=False)
 class Similarity:
-    """Zoom and shift from a source to a target picture of the same size: x' = c + zoom (x - c) + shift.
+    """Zoom and shift from a source to a target picture of the same size: x' = c + zoom R (x - c) + shift.
 
-    c = ((W - 1) / 2, (H - 1) / 2). Where the estimate did not converge, zoom and shift are NaN.
+    c = ((W - 1) / 2, (H - 1) / 2). R turns by the rotation, from the x axis towards the y axis. Where the estimate did
+    not converge, zoom, shift and rotation are NaN.
 
     Attributes:
         zoom: ratio of sizes, above 1 where the target shows things larger.
         shift: (x, y) in pixels.
-        covariance: 3 x 3, of (zoom, shift x, shift y); None where it is unknown.
+        covariance: 3 x 3, of (zoom, shift x, shift y), or where a rotation was estimated 4 x 4, of (zoom, shift x,
+            shift y, rotation); None where it is unknown.
         inlier_share: share of the information in the pictures that agrees with this motion, 0 to 1.
         converged: whether the estimate can be believed.
         reason: why not; empty if converged.
+        rotation: in radians.
     """
 
     zoom: float
@@ -47,13 +59,20 @@ class Similarity:
     inlier_share: float = 1.0
     converged: bool = True
     reason: str = ""
+    rotation: float = 0.0
 
     def inverse(self) -> Similarity:
         """The similarity from target to source."""
-        zoom, (x, y) = self.zoom, self.shift
-        by = np.array([[-1 / zoom**2, 0, 0], [x / zoom**2, -1 / zoom, 0], [y / zoom**2, 0, -1 / zoom]])
-        covariance = None if self.covariance is None else by @ self.covariance @ by.T
-        return Similarity(1 / zoom, (-x / zoom, -y / zoom), covariance, self.inlier_share, self.converged, self.reason)
+        zoom, turn = self.zoom, _rotation_matrix(-self.rotation)
+        x, y = turn @ self.shift
+        by = np.zeros((4, 4))
+        by[0, 0], by[1:3, 0] = -1 / zoom**2, (x / zoom**2, y / zoom**2)
+        by[1:3, 1:3] = -turn / zoom
+        by[1:, 3] = -y / zoom, x / zoom, -1
+        covariance = None if self.covariance is None else _carried(self.covariance, by)
+        return replace(
+            self, zoom=1 / zoom, shift=(-x / zoom, -y / zoom), covariance=covariance, rotation=-self.rotation
+        )
 
     def compose(self, then: Similarity) -> Similarity:
         """This similarity followed by another: source -> target -> further target.
@@ -64,12 +83,16 @@ class Similarity:
         Returns:
             The similarity from this one's source to the other's target. Covariances add up as of independent estimates.
         """
-        zoom, (x, y) = then.zoom, self.shift
+        zoom, turn = then.zoom, _rotation_matrix(then.rotation)
+        x, y = turn @ self.shift
         covariance = None
         if self.covariance is not None and then.covariance is not None:
-            by_then = np.array([[self.zoom, 0, 0], [x, 1, 0], [y, 0, 1]])
-            by_self = zoom * np.eye(3)
-            covariance = by_self @ self.covariance @ by_self.T + by_then @ then.covariance @ by_then.T
+            by_self, by_then = zoom * np.eye(4), np.eye(4)
+            by_self[1:3, 1:3], by_self[3, 3] = zoom * turn, 1
+            by_then[0, 0], by_then[1:3, 0], by_then[1:3, 3] = self.zoom, (x, y), (-zoom * y, zoom * x)
+            first, second = _carried(self.covariance, by_self), _carried(then.covariance, by_then)
+            size = max(len(first), len(second))
+            covariance = sum(np.pad(part, (0, size - len(part))) for part in (first, second))
         return Similarity(
             zoom=self.zoom * zoom,
             shift=(zoom * x + then.shift[0], zoom * y + then.shift[1]),
@@ -77,6 +100,7 @@ class Similarity:
             inlier_share=min(self.inlier_share, then.inlier_share),
             converged=self.converged and then.converged,
             reason=self.reason or then.reason,
+            rotation=self.rotation + then.rotation,
         )
 
     def apply(self, points: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -90,7 +114,8 @@ class Similarity:
             [..., 2], (x, y) in pixels.
         """
         centre = np.array([(shape[1] - 1) / 2, (shape[0] - 1) / 2])
-        return np.asarray(centre + self.zoom * (np.asarray(points) - centre) + np.array(self.shift))
+        turned = (np.asarray(points) - centre) @ _rotation_matrix(self.rotation).T
+        return np.asarray(centre + self.zoom * turned + np.array(self.shift))
 
     def flow(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """The flow from source to target, F(source, target)(x) = x' - x.
@@ -102,12 +127,30 @@ class Similarity:
             H x W x 2, float32, (x, y) in pixels.
         """
         height, width = shape[:2]
-        across = (self.zoom - 1) * (np.arange(width) - (width - 1) / 2) + self.shift[0]
-        down = (self.zoom - 1) * (np.arange(height) - (height - 1) / 2) + self.shift[1]
-        return np.stack(np.meshgrid(across, down), axis=-1).astype(np.float32)
+        if not self.rotation:  # rows and columns apart
+            across = (self.zoom - 1) * (np.arange(width) - (width - 1) / 2) + self.shift[0]
+            down = (self.zoom - 1) * (np.arange(height) - (height - 1) / 2) + self.shift[1]
+            return np.stack(np.meshgrid(across, down), axis=-1).astype(np.float32)
+        x, y = np.arange(width) - (width - 1) / 2, np.arange(height) - (height - 1) / 2
+        y = y[:, None]
+        rows = self.zoom * _rotation_matrix(self.rotation) - np.eye(2)
+        flow = (row[0] * x + row[1] * y + move for row, move in zip(rows, self.shift, strict=True))
+        return np.stack([component.astype(np.float32) for component in flow], axis=-1)
 
 
-def estimate_similarity(source: NDArray[np.float32], target: NDArray[np.float32]) -> Similarity:
+def _rotation_matrix(angle: float) -> NDArray[np.float64]:
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+
+
+def _carried(covariance: NDArray[np.float64], by: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A covariance carried through a Jacobian; where no rotation was estimated, there is none to carry."""
+    part = by[: len(covariance), : len(covariance)]
+    return np.asarray(part @ covariance @ part.T)
+
+
+def estimate_similarity(
+    source: NDArray[np.float32], target: NDArray[np.float32], *, rotation: bool = False
+) -> Similarity:
     """Estimates zoom and shift from source to target, which may be blurred differently from place to place.
 
     A search over zoom and shift on coarse pictures gives candidates; they are refined coarse to fine by local
@@ -117,36 +160,91 @@ def estimate_similarity(source: NDArray[np.float32], target: NDArray[np.float32]
     Args:
         source: H x W x 3, float32 RGB in [0, 1].
         target: same shape, dtype and range.
+        rotation: estimate a rotation too, at about eight times the time. Without, it is taken to be none: a lens that
+            moves along its axis doesn't turn the picture.
 
     Returns:
         The similarity. Where the pictures don't tell (no shared texture, no match, repeating texture) it has
-        ``converged=False``, a reason, and NaN for zoom and shift. Zooms beyond about 10 % are not found.
+        ``converged=False``, a reason, and NaN for zoom and shift. Zooms beyond about 10 % are not found, nor rotations
+        beyond about 4 degrees.
 
     Raises:
         AlignmentError: the pictures are not such arrays, differ in shape, hold NaN or have a side below 64 pixels.
     """
     a, b = _gray_pair(source, target)
-    height, width = a.shape
-    centre = ((width - 1) / 2, (height - 1) / 2)
-    coarsest = int(np.log2(min(a.shape) / _COARSEST))
-    finest = min(coarsest, max(0, int(np.ceil(np.log2(a.size / _ENOUGH_PIXELS) / 2))))
-    views, bands = CoarseViews(a, b), Bands(a, b, finest, coarsest)
-    reason = ""
-    tried = []
-    for start in views.candidates(centre):
-        try:
-            placement = bands.refine(start, finest=max(finest, coarsest - 1)).placement
-        except NoTextureError as error:
-            reason = reason or str(error)
-            continue
-        tried.append((views.agreement(placement).in_place, placement))
-    if not tried:
-        return _undecided(reason)
-    _, placement = max(tried)
     try:
-        refined = bands.refine(placement, finest)
+        return _estimate_with_rotation(a, b) if rotation else _estimate(a, b, rotation=False)
     except NoTextureError as error:
         return _undecided(str(error))
+
+
+def _estimate_with_rotation(a: Gray, b: Gray) -> Similarity:
+    """Turn the source until no rotation is missing: first by coarse estimates, then by whole ones."""
+
+    def likely(angle: float) -> float:
+        views, _, centre = _prepared(*_turned(a, b, angle), rotation=True)
+        return max(views.agreement(candidate).in_place for candidate in views.candidates(centre))
+
+    angle, reach = max(_ANGLES, key=likely), max(a.shape) / 2
+    for _ in range(_TURNS):
+        turned = _turned(a, b, angle)
+        _, missing = _start(*_prepared(*turned, rotation=True))
+        angle += missing
+        if abs(missing) * reach < 1:
+            break
+    for _ in range(_TURNS):
+        found = _estimate(*_turned(a, b, angle), rotation=True)
+        if not found.converged:
+            return found
+        angle += found.rotation
+        if abs(found.rotation) * reach < _SMALL_TURN:
+            break
+    return replace(found, rotation=angle)
+
+
+def _turned(a: Gray, b: Gray, angle: float) -> tuple[Gray, Gray]:
+    """The first picture turned about its centre, and both without the border that has nothing to show then."""
+    if not angle:
+        return a, b
+    rows_first = _rotation_matrix(angle)  # the transpose, in (y, x): where each pixel comes from
+    centre = (np.array(a.shape) - 1) / 2
+    turned = ndimage.affine_transform(a, rows_first, offset=centre - rows_first @ centre, order=3, mode="nearest")
+    border = int(np.ceil(abs(np.sin(angle)) * max(a.shape) / 2)) + 2
+    inner = slice(border, -border), slice(border, -border)
+    if min(turned[inner].shape) < _SMALLEST:
+        raise NoTextureError("the pictures are turned so far that they hardly overlap")
+    return np.ascontiguousarray(turned[inner]), np.ascontiguousarray(b[inner])
+
+
+def _prepared(a: Gray, b: Gray, *, rotation: bool) -> tuple[CoarseViews, Bands, tuple[float, float]]:
+    """Both pictures for the search and for the refinement, and their centre."""
+    height, width = a.shape
+    coarsest = int(np.log2(min(a.shape) / _COARSEST))
+    finest = min(coarsest, max(0, int(np.ceil(np.log2(a.size / _ENOUGH_PIXELS) / 2))))
+    return CoarseViews(a, b), Bands(a, b, finest, coarsest, rotation), ((width - 1) / 2, (height - 1) / 2)
+
+
+def _start(views: CoarseViews, bands: Bands, centre: tuple[float, float]) -> tuple[Placement, float]:
+    """The candidate that correlates best once refined in the coarse bands, and the rotation that it lacks."""
+    problem: NoTextureError | None = None
+    tried = []
+    for candidate in views.candidates(centre):
+        try:
+            placement, turn = bands.approach(candidate)
+        except NoTextureError as error:
+            problem = problem or error
+            continue
+        tried.append((views.agreement(placement).in_place, placement, turn))
+    if not tried:
+        raise problem or NoTextureError("no candidate")
+    return max(tried)[1:]
+
+
+def _estimate(a: Gray, b: Gray, *, rotation: bool) -> Similarity:
+    """The similarity of gray pictures. A rotation is that which is missing, after zoom and shift."""
+    views, bands, centre = _prepared(a, b, rotation=rotation)
+    placement, _ = _start(views, bands, centre)
+    refined = bands.refine(placement)
     agreement = views.agreement(refined.placement)
     if agreement.in_place < _BELIEVED:
         return _undecided(
@@ -159,11 +257,11 @@ def estimate_similarity(source: NDArray[np.float32], target: NDArray[np.float32]
             f"the best by {agreement.in_place:.2f}"
         )
     zoom, x, y = (float(value) for value in refined.placement[:3])
-    return Similarity(zoom, (x, y), refined.covariance, refined.inlier_share)
+    return Similarity(zoom, (x, y), refined.covariance, refined.inlier_share, rotation=refined.turn)
 
 
 def _undecided(reason: str) -> Similarity:
-    return Similarity(np.nan, (np.nan, np.nan), None, 0.0, converged=False, reason=reason)
+    return Similarity(np.nan, (np.nan, np.nan), None, 0.0, converged=False, reason=reason, rotation=np.nan)
 
 
 def _gray_pair(

@@ -1,4 +1,4 @@
 """Scoring folders of predictions by named, frozen protocols."""
 
 # Here, where it costs nothing to import: the commands name it in their help.
-DEFAULT_PROTOCOL = "sdd-v1.dev"
+DEFAULT_PROTOCOL = "sdd-v1"

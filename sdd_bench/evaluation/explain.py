@@ -62,7 +62,8 @@ def explain(protocol: Protocol) -> dict[str, str]:
             "Both pictures are taken as they are to find the flow."
             if protocol.equalise is None
             else "The flow is found between pictures of equal blur: the ground truth, moved by the best zoom and "
-            f"shift, is blurred as much as the other picture, locally ({_settings(protocol.equalise.model_dump())})."
+            "shift, is blurred as much as the other picture, locally, or that one where it is the sharper "
+            f"({_settings(protocol.equalise.model_dump())})."
         )
         about["sampling"] = _SAMPLING[protocol.warp]
         about["pixels"] = _pixels(protocol)
@@ -83,9 +84,9 @@ def _pixels(protocol: Protocol) -> str:
         return "All count."
     return (
         "Left out, also of the scores against the ground truth as it is, are those whose place, or whose circle of "
-        "confusion, lies outside of it; those that going there and back along the flow misses by over "
-        f"{mask.forward_backward_tolerance:g} px; and those of the deformed ground truth that would change by over "
-        f"{mask.bend_tolerance:g} if the bends of the flow lay one pixel elsewhere. "
+        "confusion, lies outside of it; those of the deformed ground truth that would change by over "
+        f"{mask.change_tolerance:g} if the bends of the flow lay one pixel elsewhere; and those that going there and "
+        f"back along the flow misses by over {mask.forward_backward_tolerance:g} px, unless that changes less. "
         f"Over {mask.warn_share:.0%} left out is noted; over {mask.error_share:.0%}, the pair has no scores."
     )
 

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sdd_bench.alignment.blur import BlurSettings
-from sdd_bench.alignment.flow import DisFlow, FarnebackFlow
+from sdd_bench.alignment.flow import DisFlow, FarnebackFlow, RefinedDisFlow
 from sdd_bench.alignment.pwcnet import PwcNetFlow
 from sdd_bench.errors import ProtocolError, unknown_name
 
@@ -33,9 +33,13 @@ class MaskSettings(_Record):
     Always left out are pixels whose place in the ground truth lies outside it, or whose circle of confusion does.
     """
 
-    forward_backward_tolerance: float = Field(gt=0, description="largest error of a valid pixel, pixels")
-    bend_tolerance: float = Field(
-        gt=0, description="largest change of a valid pixel if the bends of the flow lay one pixel elsewhere"
+    forward_backward_tolerance: float = Field(
+        gt=0, description="largest error of a valid pixel, pixels, unless the change it makes is tolerated"
+    )
+    change_tolerance: float = Field(
+        gt=0,
+        description="largest change of a valid pixel, in units of the picture, if the bends of the flow lay one pixel "
+        "elsewhere",
     )
     warn_share: float = Field(gt=0, lt=1, description="share left out above which a pair is reported")
     error_share: float = Field(gt=0, lt=1, description="share left out above which a pair gets no scores")
@@ -71,7 +75,7 @@ class Protocol(_Record):
     description: str
     arithmetic: int
     frame: Literal["input", "prediction", "none"]
-    flow: Annotated[DisFlow | FarnebackFlow | PwcNetFlow, Field(discriminator="name")] | None
+    flow: Annotated[DisFlow | RefinedDisFlow | FarnebackFlow | PwcNetFlow, Field(discriminator="name")] | None
     equalise: BlurSettings | None
     warp: Literal["lanczos6", "lanczos4", "bilinear", "jdrl2022"] | None
     mask: MaskSettings | None

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sdd_bench.alignment.equalise import equalise
 from sdd_bench.alignment.inverse import invert
-from sdd_bench.alignment.masks import bend_error, forward_backward_error, inside
+from sdd_bench.alignment.masks import bends, contrast, forward_backward_error, inside
 from sdd_bench.alignment.similarity import estimate_similarity
 from sdd_bench.alignment.warp import warp, warp_jdrl2022
 from sdd_bench.errors import ProtocolError
@@ -98,8 +98,12 @@ def align_reference(protocol: Protocol, picture: Image, gt: Image) -> AlignedRef
     else:
         errors = forward_backward_error(remaining, find_flow(target, source))
         error = float(np.median(errors))
-        valid &= errors <= protocol.mask.forward_backward_tolerance
-        valid &= bend_error(remaining, deformed) <= protocol.mask.bend_tolerance
+        # What a flow that is off by a pixel would change. Where that is next to nothing the flow can't be known, and
+        # need not be.
+        sensitivity = contrast(deformed)
+        harmless = errors * sensitivity <= protocol.mask.change_tolerance
+        valid &= harmless | (errors <= protocol.mask.forward_backward_tolerance)
+        valid &= bends(remaining) * sensitivity <= protocol.mask.change_tolerance
     return AlignedReference(
         deformed=deformed,
         valid=valid,

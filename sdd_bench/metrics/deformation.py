@@ -27,7 +27,7 @@ from sdd_bench.alignment.warp import warp
 
 Image = NDArray[np.float32]
 
-ARITHMETIC = 1
+ARITHMETIC = 2
 """Raised with every change that changes a number, so that kept numbers of another arithmetic are not used."""
 
 # Smallest side of which anything is said: half of it is what the similarity asks for.

@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from skimage import data
 
-from sdd_bench.alignment.blur import BlurSettings, aperture_kernel, blend_levels, blur_levels, blur_map, defocus
+from sdd_bench.alignment.blur import (
+    BlurSettings,
+    aperture_kernel,
+    blend_levels,
+    blur_levels,
+    blur_map,
+    defocus,
+    relative_blur_map,
+)
 
 SETTINGS = BlurSettings()
 
@@ -63,6 +71,26 @@ def test_the_blur_map_follows_a_step(gravel):
     found = best_map(blurry, gravel).radius
     np.testing.assert_allclose(found[:, :90], 2.0, atol=0.15)
     np.testing.assert_allclose(found[:, 170:], 6.0, atol=0.4)
+
+
+def test_of_two_pictures_in_focus_at_different_places_each_is_found_blurred_where_it_is(gravel):
+    first, second = gravel.copy(), gravel.copy()
+    first[:, :130] = defocus(gravel, 5.0, "disc")[:, :130]
+    second[:, 130:] = defocus(gravel, 3.0, "disc")[:, 130:]
+    levels = [blur_levels(picture, "disc", SETTINGS) for picture in (first, second)]
+    found = relative_blur_map(*levels, "disc", SETTINGS).radius
+    np.testing.assert_allclose(found[:, :110], 5.0, atol=0.3)
+    np.testing.assert_allclose(found[:, 150:], -3.0, atol=0.3)
+
+
+def test_a_blur_is_the_same_whether_the_other_picture_could_have_been_blurred_or_not(gravel):
+    # With noise; it must not make a sharp picture count as the blurrier one.
+    rng = np.random.default_rng(0)
+    blurry = defocus(gravel, 4.0, "disc") + rng.normal(0, 0.01, gravel.shape).astype(np.float32)
+    sharp = gravel + rng.normal(0, 0.01, gravel.shape).astype(np.float32)
+    levels = [blur_levels(picture, "disc", SETTINGS) for picture in (blurry, sharp)]
+    both_ways = relative_blur_map(*levels, "disc", SETTINGS).radius
+    assert np.array_equal(both_ways, blur_map(blurry, levels[1], "disc", SETTINGS).radius)
 
 
 @pytest.mark.parametrize("aperture", ["disc", "gaussian"])

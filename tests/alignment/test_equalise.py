@@ -4,13 +4,13 @@ import pytest
 
 from sdd_bench.alignment.blur import defocus
 from sdd_bench.alignment.equalise import equalise
-from sdd_bench.alignment.flow import DisFlow
+from sdd_bench.alignment.flow import RefinedDisFlow
 from sdd_bench.alignment.light import linear_to_srgb, srgb_to_linear
 from sdd_bench.alignment.similarity import Similarity
 from sdd_bench.datasets.rendering import render_pair
 from sdd_bench.datasets.scenes import SceneSettings, random_scene
 
-FLOW = DisFlow(finest_scale=0, variational_refinement_iterations=30, alpha=200.0, gamma=20.0)
+FLOW = RefinedDisFlow()
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +96,31 @@ def test_pixels_that_see_beyond_the_border_of_the_sharp_picture_are_told(pairs):
     assert (
         np.abs(found.target - found.source)[:8, :150].mean() < 1.5 * np.abs(found.target - found.source)[40:90].mean()
     )
+
+
+def test_a_pair_in_focus_at_different_places_gets_its_flow_in_both():
+    # The left half of the "sharp" picture is out of focus, and the right half of the blurry one. The shift is (3, -2).
+    texture = cv2.GaussianBlur(np.random.default_rng(0).random((240, 320)).astype(np.float32), (0, 0), 1.0)
+    texture = (texture - texture.min()) / np.ptp(texture)
+    moved, out_of_focus = np.roll(texture, (-2, 3), (0, 1)), defocus(texture, 4.0, "disc")
+    blurry, sharp = texture.copy(), moved.copy()
+    blurry[:, 160:] = out_of_focus[:, 160:]
+    sharp[:, :163] = np.roll(out_of_focus, (-2, 3), (0, 1))[:, :163]
+    blurry, sharp = (np.repeat(linear_to_srgb(light)[..., None], 3, 2) for light in (blurry, sharp))
+    found = equalise(blurry, sharp, np.zeros((240, 320, 2), np.float32) + np.float32([3, -2]), FLOW)
+    for columns, sign in ((slice(30, 140), -1), (slice(180, 290), 1)):
+        part = (slice(30, -30), columns)
+        assert np.median(found.blur.radius[part]) == pytest.approx(sign * 4.0, abs=0.2)
+        assert np.hypot(*np.moveaxis(found.remaining[part], -1, 0)).max() < 0.1
+
+
+def test_pixels_whose_light_comes_from_beyond_the_frame_of_the_picture_that_is_blurred_are_not_whole():
+    # The sharp picture is blurrier everywhere: what it needs from beyond the frame of the other is not known.
+    texture = cv2.GaussianBlur(np.random.default_rng(0).random((160, 200)).astype(np.float32), (0, 0), 1.0)
+    blurry, sharp = (
+        np.repeat(linear_to_srgb(light)[..., None], 3, 2) for light in (texture, defocus(texture, 6.0, "disc"))
+    )
+    whole = equalise(blurry, sharp, np.zeros((160, 200, 2), np.float32), FLOW).whole
+    assert not whole[:5].any()
+    assert not whole[:, -5:].any()
+    assert whole[12:-12, 12:-12].all()

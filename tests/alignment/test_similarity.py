@@ -5,9 +5,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import gaussian_filter, map_coordinates, shift
 from skimage import data
 
 from sdd_bench.alignment import Similarity, estimate_similarity, warp
@@ -205,17 +205,40 @@ def test_identical_pictures_give_the_identity():
     np.testing.assert_allclose(parameters(estimate_similarity(source, source)), [1, 0, 0], atol=1e-6)
 
 
-def test_swapping_the_pictures_gives_the_inverse():
-    source, target = rendered_pair("coffee", 0.991, (-10.2, 4.8), near_focus, far_focus)
+@pytest.mark.parametrize(("name", "zoom", "shift", "blur_source", "blur_target"), CASES)
+def test_swapping_the_pictures_gives_the_inverse(name, zoom, shift, blur_source, blur_target):
+    source, target = rendered_pair(name, zoom, shift, blur_source, blur_target)
     forward, backward = estimate_similarity(source, target), estimate_similarity(target, source)
-    assert corner_error(forward.compose(backward), 1, (0, 0), source.shape) < 0.03
+    assert corner_error(forward.compose(backward), 1, (0, 0), source.shape) < 0.005
+    # The last step of either may fall short by 0.04 px, at which the scatter of tiles is not quite the same.
+    np.testing.assert_allclose(np.diag(forward.inverse().covariance), np.diag(backward.covariance), rtol=0.2)
 
 
-def test_gain_and_offset_do_not_matter():
+@pytest.fixture(scope="module")
+def coffee():
     source, target = rendered_pair("coffee", 0.991, (-10.2, 4.8), sharp, blurry)
-    plain = estimate_similarity(source, target)
-    changed = estimate_similarity(source, target * np.float32(0.6) + np.float32(0.2))
+    return source, target, estimate_similarity(source, target)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.floats(0.3, 1.1), st.floats(-0.05, 0.3))
+def test_gain_and_offset_do_not_matter(coffee, gain, offset):
+    source, target, plain = coffee
+    changed = estimate_similarity(source, target * np.float32(gain) + np.float32(offset))
     assert corner_error(changed, plain.zoom, plain.shift, source.shape) < 0.01
+
+
+def test_scaling_both_pictures_scales_the_shift_only():
+    source, target = rendered_pair("astronaut", 1.013, (-6.4, 7.2), near_focus, far_focus)
+    size = (source.shape[1] // 2, source.shape[0] // 2)
+    halves = [
+        cv2.resize(picture[: 2 * size[1], : 2 * size[0]], size, interpolation=cv2.INTER_AREA)
+        for picture in (source, target)
+    ]
+    found = estimate_similarity(*halves)
+    # The even part of the picture has its centre d away: the same motion has shift + (zoom - 1) d about it.
+    d = np.array([2 * size[0] - source.shape[1], 2 * size[1] - source.shape[0]]) / 2
+    assert corner_error(found, 1.013, (np.array([-6.4, 7.2]) + 0.013 * d) / 2, halves[0].shape) < 0.03
 
 
 def test_cropping_both_pictures_moves_the_centre_only():
@@ -312,6 +335,40 @@ def test_unfit_input_is_named(source, target, message):
         estimate_similarity(source, target)
 
 
+# --- a scene of two depths: what "the" similarity is must not depend on where the pictures are in focus
+
+
+def deep_slice(focus, moved):
+    """A textured disc before a background; with focus, the disc moves by parallax, all by a common shift."""
+    back, front = (
+        gaussian_filter(np.kron(photograph(n)[:300, :450], np.ones((2, 2))), 1) for n in ("coffee", "camera")
+    )
+    y, x = np.mgrid[0:600, 0:900]
+    cover = np.clip(150 - np.hypot(y - 300, x - 420) + 0.5, 0, 1)
+    out, through = 0, 1
+    for picture, mask, away, parallax in ((front, cover, focus, 0.7), (back, 1 + 0 * cover, 1 - focus, -0.3)):
+        radius = 10 * away
+        place = [6.0 * moved + 2 * parallax * moved, 2.0 * moved]
+        seen, shown = (shift(layer, place[::-1], order=3, mode="mirror") for layer in (picture * mask, mask))
+        yy, xx = np.mgrid[-11:12, -11:12]
+        disc = np.clip(radius + 0.5 - np.hypot(yy, xx), 0, 1)
+        seen, shown = (cv2.filter2D(v, -1, disc / disc.sum(), borderType=cv2.BORDER_REFLECT) for v in (seen, shown))
+        out, through = out + through * seen, through * (1 - shown)
+    half = out.reshape(300, 2, 450, 2).mean(axis=(1, 3))[24:-24, 24:-24]
+    return np.rint(np.clip(half, 0, 1) * 255)[..., None].repeat(3, axis=2).astype(np.float32) / 255
+
+
+def test_steps_through_a_deep_scene_compose():
+    # Oracle: the scene itself. The disc moves 1 px further than the background, and focus moves from one to the other.
+    slices = [deep_slice(focus, moved) for focus, moved in ((0.1, 0.0), (0.5, 0.5), (0.9, 1.0))]
+    first, second, both = (estimate_similarity(slices[i], slices[j]) for i, j in ((0, 1), (1, 2), (0, 2)))
+    assert first.converged
+    assert second.converged
+    assert both.converged
+    assert corner_error(first.compose(second), both.zoom, both.shift, slices[0].shape) < 0.1
+    assert 2.7 < both.shift[0] < 3.7
+
+
 # --- estimation on a real focal stack, without truth
 
 
@@ -336,8 +393,17 @@ def test_steps_through_a_real_stack_compose(focal_stack):
         assert both.converged
         errors.append(corner_error(first.compose(second), both.zoom, both.shift, shape))
     # At a quarter of the resolution: one pixel here is four of the photographs.
-    assert np.median(errors) < 0.5 / 4
-    assert max(errors) < 2 / 4
+    assert np.median(errors) < 0.3 / 4
+    assert max(errors) < 1 / 4
+
+
+def test_steps_through_a_real_stack_and_back_cancel(focal_stack):
+    shape = focal_stack[0].shape
+    errors = []
+    for i, j in itertools.pairwise(focal_stack):
+        errors.append(corner_error(estimate_similarity(i, j).compose(estimate_similarity(j, i)), 1, (0, 0), shape))
+    assert np.median(errors) < 0.01 / 4
+    assert max(errors) < 0.2 / 4
 
 
 def gradients(picture):

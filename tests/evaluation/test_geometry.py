@@ -17,7 +17,7 @@ from sdd_bench.io.images import read_samples, write_image
 from sdd_bench.leaderboard.table import markdown
 from sdd_bench.metrics.deformation import Deformation
 
-PROTOCOLS = ["sdd-v1.dev", "dpdd2020", "jdrl2022-dis"]
+PROTOCOLS = ["sdd-v1", "dpdd2020", "jdrl2022-dis"]
 
 
 def moving(rms):
@@ -93,7 +93,7 @@ def test_a_note_names_the_images_whose_content_is_moved(row, prepared):
     dataset = open_dataset(prepared)
     files = {stem: Prediction(stem, prepared, "0" * 64, lossy=False) for stem in "abc"}
     images = [row("a", MOVES_CONTENT + 0.25), row("b", MOVES_CONTENT - 0.25), row("c", None)]
-    (note,) = [text for text in notes(get_protocol("sdd-v1.dev"), images, files, dataset, {}) if "move content" in text]
+    (note,) = [text for text in notes(get_protocol("sdd-v1"), images, files, dataset, {}) if "move content" in text]
     assert f"a ({MOVES_CONTENT + 0.25:.1f})" in note
     assert "b (" not in note
-    assert not any("move content" in text for text in notes(get_protocol("sdd-v1.dev"), images[1:], files, dataset, {}))
+    assert not any("move content" in text for text in notes(get_protocol("sdd-v1"), images[1:], files, dataset, {}))
