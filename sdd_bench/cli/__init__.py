@@ -18,6 +18,7 @@ _COMMANDS = {
     "demo": "Make a small dataset with known truth, score four methods and show what the scores are worth.",
     "synth": "Write synthetic pairs with known truth.",
     "prepare": "Make a checked, split and cropped dataset from raw pairs.",
+    "verify": "Check that every file of a prepared dataset is there and as it was written.",
     "evaluate": "Score a folder of predictions.",
     "protocols": "List the evaluation protocols, or explain one.",
     "compare": "Say which of several methods are better, and which can't be told apart.",

@@ -7,7 +7,7 @@
 | stem | name of the pair; without it, the name of the blur file without its ending |
 | scene | pairs of one scene stay in one split; without it, each pair is a scene |
 | environment | indoor or outdoor |
-| split | train or test |
+| split | train, val or test |
 | x_... | anything of one's own: not read |
 
 Any other column is an error, so that a misspelt name never passes as "not given". UTF-8, with or without byte order
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TypeVar, get_args
 
 from sdd_bench.datasets.manifest import Environment, Kind, Split
-from sdd_bench.datasets.sources import SUFFIXES, Layout, SourcePair, composed
+from sdd_bench.datasets.sources import SUFFIXES, Found, Layout, SourcePair, composed
 from sdd_bench.errors import unknown_name
 
 FILE_NAME = "pairs.csv"
@@ -40,24 +40,24 @@ def _recognises(raw: Path) -> bool:
     return (raw / FILE_NAME).is_file()
 
 
-def _find(raw: Path) -> tuple[list[SourcePair], list[str]]:
+def _find(raw: Path) -> Found:
     path = raw / FILE_NAME
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        return [], [f"{path}: can't be read: {error.strerror}"]
+        return Found(problems=[f"{path}: can't be read: {error.strerror}"])
     except UnicodeDecodeError as error:
-        return [], [f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8"]
+        return Found(problems=[f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8"])
     try:
         rows = [(line, cells) for line, cells in _rows(text) if any(cell.strip() for cell in cells)]
     except csv.Error as error:
-        return [], [f"{path}: not a CSV file: {error}"]
+        return Found(problems=[f"{path}: not a CSV file: {error}"])
     if not rows:
-        return [], [f"{path}: empty; expected a header with at least the columns {' and '.join(_REQUIRED)}"]
+        return Found(problems=[f"{path}: empty; expected a header with at least the columns {' and '.join(_REQUIRED)}"])
     header = [cell.strip() for cell in rows[0][1]]
     problems = _header_problems(header)
     if problems:
-        return [], problems
+        return Found(problems=problems)
     pairs = []
     for line, cells in rows[1:]:
         pair, wrong = _pair(raw, header, cells)
@@ -66,7 +66,7 @@ def _find(raw: Path) -> tuple[list[SourcePair], list[str]]:
             pairs.append(pair)
     if len(rows) == 1:
         problems.append(f"{path}: a header and no pairs")
-    return pairs, problems
+    return Found(pairs, problems)
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:

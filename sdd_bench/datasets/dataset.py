@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from sdd_bench.datasets.manifest import DatasetManifest, Environment, PairRecord, Split, image_path, read_manifest
+from sdd_bench.datasets.manifest import DatasetManifest, Environment, PairRecord, Split, read_manifest
 from sdd_bench.datasets.sources import composed
 from sdd_bench.errors import DatasetError, ProblemsError, unknown_name
 
@@ -24,7 +24,7 @@ class Pair:
         stem: name of the pair; predictions are matched by it.
         scene: pairs of one scene are in one split.
         environment: "indoor", "outdoor", or None where it is not known.
-        split: "train" or "test".
+        split: "train", "val" or "test".
         size: (width, height), pixels.
         bit_depth: bits per channel of the files.
         blur_path: the blurry image.
@@ -66,7 +66,7 @@ class Dataset:
 
     Attributes:
         path: the dataset's folder.
-        split: "train" or "test".
+        split: "train", "val" or "test".
         manifest: the record of the whole dataset, all splits.
     """
 
@@ -106,7 +106,7 @@ def open_dataset(path: str | Path, split: str = "test") -> Dataset:
 
     Args:
         path: the folder that `prepare` wrote.
-        split: "test" or "train".
+        split: "test", "val" or "train".
 
     Returns:
         The split's pairs, their images unread.
@@ -133,7 +133,6 @@ def open_dataset(path: str | Path, split: str = "test") -> Dataset:
 
 
 def _pair(folder: Path, record: PairRecord) -> Pair:
-    blur, gt, aligned = (folder / image_path(record.split, kind, record.stem) for kind in ("blur", "gt", "aligned_gt"))
     return Pair(
         stem=record.stem,
         scene=record.scene,
@@ -141,9 +140,9 @@ def _pair(folder: Path, record: PairRecord) -> Pair:
         split=record.split,
         size=record.size,
         bit_depth=record.bit_depth,
-        blur_path=blur,
-        gt_path=gt,
-        aligned_gt_path=aligned if "aligned_gt" in record.sources else None,
+        blur_path=folder / record.image("blur"),
+        gt_path=folder / record.image("gt"),
+        aligned_gt_path=folder / record.image("aligned_gt") if "aligned_gt" in record.sources else None,
     )
 
 

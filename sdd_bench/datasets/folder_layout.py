@@ -1,110 +1,101 @@
-"""Layout `sdd`: one folder of blurry and one of sharp images, equal stems form a pair.
+"""Layouts of folders that are named by what they hold; images with equal stems form a pair.
 
+`sdd`, one's own pairs or SDD in full size:
 ```
-RAW/train/blur/STEM.png   RAW/train/gt/STEM.png     and the same under RAW/test; or, naming no split,
+RAW/train/blur/STEM.png   RAW/train/gt/STEM.png     and the same under RAW/val and RAW/test; or, naming no split,
 RAW/blur/STEM.png         RAW/gt/STEM.png
 ```
-`sharp` stands for `gt` too, `aligned_gt` holds the true aligned sharp images where they are known. The environment is
-read from a folder `indoor` or `outdoor` at any level, or from that word in the file name. Each pair is a scene.
+`sharp` stands for `gt` too, `aligned_gt` holds the true aligned sharp images where they are known.
+
+`sdd-released`, SDD as it is published: patches for training, which are taken as they are, full images for testing.
+```
+RAW/train_patches/blur/STEM_NN.png   RAW/train_patches/gt/STEM_NN.png   RAW/test/blur/STEM.png   RAW/test/gt/STEM.png
+```
+
+`realdof`, RealDOF, which is for testing only: `RAW/source/STEM.jpg`, blurry, and `RAW/target/STEM.jpg`, sharp.
+
+In all of them the environment is read from a folder `indoor` or `outdoor` at any level, or from that word in the file
+name. Each pair is a scene; patches are of one scene where their names differ only in a number at the end.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
-from sdd_bench.datasets.manifest import Environment, Kind, Split
-from sdd_bench.datasets.sources import SUFFIXES, Layout, SourcePair, composed
+from sdd_bench.datasets.folder_names import SPLITS, FolderNames, entries, holds_images, pair_by_stem, walk
+from sdd_bench.datasets.manifest import Kind
+from sdd_bench.datasets.sources import Found, Layout
 
 _KINDS: dict[str, Kind] = {"blur": "blur", "gt": "gt", "sharp": "gt", "aligned_gt": "aligned_gt"}
-_SPLITS: tuple[Split, ...] = get_args(Split)
-_ENVIRONMENTS: tuple[Environment, ...] = get_args(Environment)
-_ENVIRONMENT_WORD = re.compile(r"(?<![a-z])(indoor|outdoor)(?![a-z])")
-_RELEASED_PATCHES = "train_patches"
-_SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
+_PATCHES = "train_patches"
+_SDD = FolderNames(
+    _KINDS,
+    SPLITS,
+    refused={_PATCHES: "holds patches, not the full images that prepare cuts patches from; move it away"},
+)
+_RELEASED = FolderNames(_KINDS, {"test": "test", _PATCHES: "train"})
+_REALDOF = FolderNames({"source": "blur", "target": "gt"}, {})
+_PATCH_NUMBER = re.compile(r"[_-]\d+$")
 
 
-@dataclass
-class _Group:
-    files: dict[Kind, list[str]] = field(default_factory=dict)
-    environments: set[Environment] = field(default_factory=set)
+def _is_sdd(raw: Path) -> bool:
+    return not _is_released(raw) and any(True for _ in walk(raw, _SDD, Found()))
 
 
-def _recognises(raw: Path) -> bool:
-    return any(kind == "blur" for _, kind, _, _ in _walk(raw, []))
+def _find_sdd(raw: Path) -> Found:
+    found = Found()
+    pair_by_stem(raw, walk(raw, _SDD, found), found)
+    return found
 
 
-def _find(raw: Path) -> tuple[list[SourcePair], list[str]]:
-    problems: list[str] = []
-    groups: dict[tuple[Split | None, str], _Group] = {}
-    for path, kind, split, environments in _walk(raw, problems):
-        name = path.relative_to(raw).as_posix()
-        group = groups.setdefault((split, composed(path.stem)), _Group())
-        group.files.setdefault(kind, []).append(name)
-        group.environments |= environments
-    spellings: dict[tuple[Split | None, str], list[str]] = {}
-    for (split, stem), group in groups.items():
-        names = [name for names in group.files.values() for name in names]
-        spellings.setdefault((split, stem.casefold()), []).extend(names)
-    pairs = []
-    for (split, stem), group in sorted(groups.items(), key=lambda item: item[0][1]):
-        several = [names for names in group.files.values() if len(names) > 1]
-        wrong = [f"{names[0]}: the same stem again in {', '.join(names[1:])}" for names in several]
-        if len(group.environments) > 1:
-            wrong.append(f"stem {stem!r}: both indoor and outdoor, by its folders or its name")
-        present = sorted(name for names in group.files.values() for name in names)
-        twins = sorted(set(spellings[split, stem.casefold()]) - set(present))
-        hint = f" (case differs in {', '.join(twins)})" if twins else ""
-        wrong += [
-            f"{present[0]}: no {kind} of the same stem{hint}" for kind in ("blur", "gt") if kind not in group.files
-        ]
-        problems += wrong
-        if not wrong:
-            sources = {kind: group.files[kind][0] for kind in _KINDS.values() if kind in group.files}
-            environment = next(iter(group.environments), None)
-            pairs.append(SourcePair(stem, sources, scene=stem, environment=environment, split=split))
-    return pairs, problems
+def _is_released(raw: Path) -> bool:
+    folders = {path.name.casefold(): path for path in entries(raw) if path.is_dir()}
+    return _PATCHES in folders and holds_images(folders[_PATCHES]) and "train" not in folders
 
 
-def _walk(
-    folder: Path,
-    problems: list[str],
-    kind: Kind | None = None,
-    split: Split | None = None,
-    environments: frozenset[Environment] = frozenset(),
-) -> Iterator[tuple[Path, Kind, Split | None, frozenset[Environment]]]:
-    """Every image below a folder and what its folders' names say; what does not fit goes to ``problems``."""
-    for path in sorted(folder.iterdir()):
-        word = path.name.casefold()
-        if word.startswith(".") or word in _SYSTEM_FILES:
-            continue
-        if not path.is_dir():
-            if kind is None:
-                continue  # lists, licences and the like beside the image folders
-            if path.suffix.lower() in SUFFIXES:
-                named = {each for each in _ENVIRONMENTS if each in _ENVIRONMENT_WORD.findall(word)}
-                yield path, kind, split, environments | named
-            else:
-                problems.append(f"{path}: not a kind of image that is read ({', '.join(SUFFIXES)})")
-        elif word in _KINDS and kind is None:
-            yield from _walk(path, problems, _KINDS[word], split, environments)
-        elif word in _SPLITS and split is None:
-            yield from _walk(path, problems, kind, _SPLITS[_SPLITS.index(word)], environments)
-        elif word in _ENVIRONMENTS:
-            named = {each for each in _ENVIRONMENTS if each == word}
-            yield from _walk(path, problems, kind, split, environments | named)
-        elif word == _RELEASED_PATCHES:
-            problems.append(f"{path}: holds patches, not the full images that prepare cuts patches from; move it away")
-        elif any(each.suffix.lower() in SUFFIXES for each in path.rglob("*")):
-            problems.append(f"{path}: holds images, but its name is not one of this layout; move it away or rename it")
+def _find_released(raw: Path) -> Found:
+    found = Found()
+    images = list(walk(raw, _RELEASED, found))
+    pair_by_stem(raw, [image for image in images if image.split == "test"], found)
+    cut = Found()
+    pair_by_stem(
+        raw,
+        [image for image in images if image.split == "train"],
+        cut,
+        scene_of=lambda stem: _PATCH_NUMBER.sub("", stem),
+    )
+    found.pairs.extend(replace(pair, is_patch=True) for pair in cut.pairs)
+    found.problems.extend(cut.problems)
+    return found
+
+
+def _is_realdof(raw: Path) -> bool:
+    return any(image.kind == "blur" for image in walk(raw, _REALDOF, Found()))
+
+
+def _find_realdof(raw: Path) -> Found:
+    found = Found()
+    pair_by_stem(raw, walk(raw, _REALDOF, found), found, default_split="test")
+    return found
 
 
 SDD = Layout(
     name="sdd",
-    looks_like="{train,test}/{blur,gt}/STEM.png, or {blur,gt}/STEM.png (sharp stands for gt too; .tif, .jpg as well)",
-    recognises=_recognises,
-    find=_find,
+    looks_like="{train,val,test}/{blur,gt}/STEM.png, or {blur,gt}/STEM.png (sharp stands for gt; .tif, .jpg as well)",
+    recognises=_is_sdd,
+    find=_find_sdd,
+)
+SDD_RELEASED = Layout(
+    name="sdd-released",
+    looks_like="train_patches/{blur,gt}/STEM_NN.png and test/{blur,gt}/STEM.png, as SDD is published",
+    recognises=_is_released,
+    find=_find_released,
+)
+REALDOF = Layout(
+    name="realdof",
+    looks_like="{source,target}/STEM.jpg, as RealDOF is published",
+    recognises=_is_realdof,
+    find=_find_realdof,
 )

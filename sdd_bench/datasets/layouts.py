@@ -1,25 +1,34 @@
 """How the pairs of a raw folder are found: the layouts that are known, and which one a folder has.
 
-Pairs are matched by name, never by order. All problems of a folder are collected and reported at once.
+Pairs are matched by name or by what the camera noted, never by order. All problems of a folder are collected and
+reported at once.
+
+A `pairs.csv` is a statement and goes before what folders and names suggest; photographs are looked at for what the
+camera noted only where nothing else is recognised. Between these, two layouts that both fit are an error.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from sdd_bench.datasets.captures import CAPTURES
 from sdd_bench.datasets.csv_layout import PAIRS_CSV
-from sdd_bench.datasets.folder_layout import SDD
+from sdd_bench.datasets.dpdd_layout import DPDD
+from sdd_bench.datasets.folder_layout import REALDOF, SDD, SDD_RELEASED
 from sdd_bench.datasets.manifest import MANIFEST_NAME
-from sdd_bench.datasets.sources import SourcePair
+from sdd_bench.datasets.name_layouts import SCENES, SUFFIX
+from sdd_bench.datasets.sources import Found
 from sdd_bench.errors import DatasetError, ProblemsError, unknown_name
 
-LAYOUTS = {layout.name: layout for layout in (PAIRS_CSV, SDD)}
-"""All layouts by name, in the order in which they are tried: what a CSV states goes before what folders suggest."""
+_NAMED = (SDD, SDD_RELEASED, DPDD, REALDOF, SCENES, SUFFIX)
+LAYOUTS = {layout.name: layout for layout in (PAIRS_CSV, *_NAMED, CAPTURES)}
+"""All layouts by name."""
 
 
-def find_pairs(raw: Path, layout: str | None = None) -> tuple[str, list[SourcePair]]:
+def find_pairs(raw: Path, layout: str | None = None) -> tuple[str, Found]:
     """List the pairs of a raw folder.
 
     Args:
@@ -27,10 +36,10 @@ def find_pairs(raw: Path, layout: str | None = None) -> tuple[str, list[SourcePa
         layout: name of a layout of `LAYOUTS`; None finds it out.
 
     Returns:
-        The layout's name, and the pairs sorted by stem.
+        The layout's name, and what it found, without problems, the pairs sorted by stem.
 
     Raises:
-        DatasetError: if the folder does not exist, is a prepared dataset, or has no known layout.
+        DatasetError: if the folder does not exist, is a prepared dataset, or has no known layout or several.
         ProblemsError: if any pair is not complete and unambiguous.
     """
     if not raw.is_dir():
@@ -43,21 +52,30 @@ def find_pairs(raw: Path, layout: str | None = None) -> tuple[str, list[SourcePa
         raise DatasetError(unknown_name("layout", layout, LAYOUTS))
     try:
         name = layout or _recognise(raw)
-        pairs, problems = LAYOUTS[name].find(raw)
+        found = LAYOUTS[name].find(raw)
     except OSError as error:
         raise DatasetError(f"{error.filename or raw}: can't be read: {error.strerror}.") from error
-    problems = [*problems, *_name_problems([pair.stem for pair in pairs])]
-    if not pairs and not problems:
+    problems = [*found.problems, *_name_problems([pair.stem for pair in found.pairs])]
+    if not found.pairs and not problems:
         problems = [f"no pairs found; expected {LAYOUTS[name].looks_like}"]
     if problems:
         raise ProblemsError(f"{raw}, read with layout {name!r}", problems)
-    return name, sorted(pairs, key=lambda pair: pair.stem)
+    return name, replace(found, pairs=sorted(found.pairs, key=lambda pair: pair.stem))
 
 
 def _recognise(raw: Path) -> str:
-    for layout in LAYOUTS.values():
-        if layout.recognises(raw):
-            return layout.name
+    if PAIRS_CSV.recognises(raw):
+        return PAIRS_CSV.name
+    fitting = [layout.name for layout in _NAMED if layout.recognises(raw)]
+    if len(fitting) > 1:
+        raise DatasetError(
+            f"{raw} can be read with layout {' and with layout '.join(fitting)}. Say which one with --layout; "
+            "what does not belong to it has to be moved away."
+        )
+    if fitting:
+        return fitting[0]
+    if CAPTURES.recognises(raw):
+        return CAPTURES.name
     names = sorted(path.name + "/" * path.is_dir() for path in raw.iterdir())
     found = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     known = "".join(f"\n  - {layout.name}: {layout.looks_like}" for layout in LAYOUTS.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -15,16 +16,17 @@ from sdd_bench.datasets.preset import Preset, validation_text
 from sdd_bench.errors import DatasetError
 from sdd_bench.io.atomic import write_json
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MANIFEST_NAME = "dataset.json"
 
 Environment = Literal["indoor", "outdoor"]
-Split = Literal["train", "test"]
+Split = Literal["train", "val", "test"]
 Kind = Literal["blur", "gt", "aligned_gt"]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Pixels = Annotated[int, Field(gt=0)]
 Offset = Annotated[int, Field(ge=0)]
 
+_NAMED = 3  # pairs that a warning names
 _COUNTED = ("pairs", "indoor", "outdoor", "unknown", "patches")
 
 
@@ -48,11 +50,25 @@ class PatchPlace(_Record):
 
 
 class Check(_Record):
-    """Something noticed about a pair while it was prepared."""
+    """What one check found in a pair before it was prepared; see `sdd_bench.datasets.checks.rules`.
+
+    Attributes:
+        name: of the check.
+        level: "warning" where the pair did not pass; what is worse is in no dataset.
+        message: what is the matter, or what was measured; the same words for all pairs of one name and level.
+        value: as measured; None where there is no number, or it can't be told.
+        threshold: what the value was held against.
+        unit: of value and threshold.
+        detail: what else is known of this pair, for people.
+    """
 
     name: str
     level: Literal["info", "warning"]
     message: str
+    value: float | None = None
+    threshold: float | None = None
+    unit: str = ""
+    detail: str = ""
 
 
 class PairRecord(_Record):
@@ -68,7 +84,7 @@ class PairRecord(_Record):
         sources: the raw files.
         files: SHA-256 of every file written, by its path relative to the dataset's folder.
         patches: the kept training patches, in the order of the grid.
-        checks: what was noticed.
+        checks: what the checks found.
     """
 
     stem: str
@@ -82,6 +98,14 @@ class PairRecord(_Record):
     patches: tuple[PatchPlace, ...] = ()
     checks: tuple[Check, ...] = ()
 
+    def image(self, kind: Kind) -> str:
+        """Path of this pair's image of a kind, relative to the dataset's folder.
+
+        It is the full image, or the patch itself where the raw folder held patches and no full images.
+        """
+        whole = image_path(self.split, kind, self.stem)
+        return whole if whole in self.files or not self.patches else patch_path(kind, self.stem, self.patches[0].index)
+
 
 class DatasetManifest(_Record):
     """The record of a prepared dataset, kept in its `dataset.json`.
@@ -93,14 +117,16 @@ class DatasetManifest(_Record):
         layout: how pairs were found in the raw folder.
         preset: the parameters it was prepared with.
         pairs: all pairs, sorted by stem.
+        notes: what to know of the dataset as a whole.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     name: str
     tool_version: str
     layout: str
     preset: Preset
     pairs: tuple[PairRecord, ...]
+    notes: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _stems_are_unique(self) -> DatasetManifest:
@@ -114,15 +140,17 @@ class DatasetManifest(_Record):
         """SHA-256 (64 hex digits) of the manifest as canonical JSON: sorted keys, no spaces, UTF-8.
 
         What changes no number that is measured on the dataset is left out: ``name``, ``tool_version``, the preset's
-        ``description``, and the paths (not the hashes) of the raw files, which may name places of one machine.
+        ``description``, what was checked and found (``checks`` of the preset and of the pairs, ``notes``), and the
+        paths (not the hashes) of the raw files, which may name places of one machine.
         """
         content = self.model_dump(
             mode="json",
             exclude={
                 "name": True,
                 "tool_version": True,
-                "preset": {"description"},
-                "pairs": {"__all__": {"sources": {"__all__": {"path"}}}},
+                "notes": True,
+                "preset": {"description", "checks"},
+                "pairs": {"__all__": {"sources": {"__all__": {"path"}}, "checks": True}},
             },
         )
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -139,9 +167,30 @@ class DatasetManifest(_Record):
         return counts
 
     def warnings(self) -> list[str]:
-        """One line per kind of warning, with the number of pairs it concerns."""
-        kinds = Counter((c.name, c.message) for pair in self.pairs for c in pair.checks if c.level == "warning")
-        return [f"{name}: {message} ({count} of {len(self.pairs)} pairs)" for (name, message), count in kinds.items()]
+        """The notes, then one line per kind of warning with the number of pairs it concerns and the first of them."""
+        return [*self.notes, *check_warnings({pair.stem: pair.checks for pair in self.pairs})]
+
+
+def check_warnings(checks: Mapping[str, tuple[Check, ...]]) -> list[str]:
+    """One line per kind of warning, with the number of pairs it concerns and the first of them.
+
+    Args:
+        checks: by stem.
+    """
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for stem, rows in checks.items():
+        for check in rows:
+            if check.level == "warning":
+                kinds.setdefault((check.name, check.message), []).append(stem + _amount(check))
+    lines = []
+    for (name, message), found in kinds.items():
+        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        lines.append(f"{name}: {message} ({len(found)} of {len(checks)} pairs: {', '.join(found[:_NAMED])}{more})")
+    return lines
+
+
+def _amount(check: Check) -> str:
+    return "" if check.value is None else f" {check.value:.3g} {check.unit}".rstrip()
 
 
 def image_path(split: str, kind: str, stem: str) -> str:

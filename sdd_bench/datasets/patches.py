@@ -28,9 +28,13 @@ SOBEL_SIZES = (3, 7, 11, 15)
 MIN_SIZE = 16
 """Smallest patch side: the mirrored borders of the largest filter (7 pixels on each side) must not overlap."""
 
-_REACH = SOBEL_SIZES[-1] // 2
+REACH = SOBEL_SIZES[-1] // 2
+"""Pixels beyond its border that the largest filter sees of a patch."""
+
+BINOMIAL = np.array([1.0, 4.0, 6.0, 4.0, 1.0])
+"""Convolves a Sobel kernel into the one that is 4 longer, along each axis."""
+
 _STRIPE = 64  # rows filtered at a time: the float64 intermediates stay in the processor's cache
-_BINOMIAL = np.array([1.0, 4.0, 6.0, 4.0, 1.0])
 
 FloatArray = npt.NDArray[np.float64]
 Levels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -67,7 +71,18 @@ def sharpness_energy(gray: Levels, size: int, stride: int) -> FloatArray:
     Returns:
         One energy in [0, 1] per patch, in the order of `grid`.
     """
-    sums = gradient_sums(gray, size, stride)
+    return normalised_product(gradient_sums(gray, size, stride))
+
+
+def normalised_product(sums: FloatArray) -> FloatArray:
+    """The energies that gradient sums make.
+
+    Args:
+        sums: 4 x N, one row per Sobel size.
+
+    Returns:
+        N products of the sums, each min-max-normalised within its row; 0 where all of a row are equal.
+    """
     least = sums.min(axis=1, keepdims=True)
     span = sums.max(axis=1, keepdims=True) - least
     normalised = np.divide(sums - least, span, out=np.zeros_like(sums), where=span > 0)
@@ -88,8 +103,18 @@ def keep_sharpest(energy: FloatArray, keep_share: float) -> list[int]:
     Returns:
         Indices of the kept patches, ascending.
     """
-    drop = math.floor((1 - Fraction(str(keep_share))) * energy.size)
+    drop = energy.size - kept_count(energy.size, keep_share)
     return sorted(int(i) for i in np.argsort(energy, kind="stable")[drop:])
+
+
+def kept_count(count: int, keep_share: float) -> int:
+    """How many of a number of patches `keep_sharpest` keeps.
+
+    Args:
+        count: number of patches.
+        keep_share: share of patches to keep, in (0, 1].
+    """
+    return count - math.floor((1 - Fraction(str(keep_share))) * count)
 
 
 def gradient_sums(gray: Levels, size: int, stride: int) -> FloatArray:
@@ -107,22 +132,22 @@ def gradient_sums(gray: Levels, size: int, stride: int) -> FloatArray:
         4 x N sums: one row per Sobel size, patches in the order of `grid`.
     """
     peak = int(np.iinfo(gray.dtype).max)
-    row_sources, row_sets = _splice(gray.shape[0], size, stride)
-    column_sources, column_sets = _splice(gray.shape[1], size, stride)
-    spliced = gray[row_sources][:, column_sources]
+    row_sources, row_sets = splice(gray.shape[0], size, stride)
+    column_sources, column_sets = splice(gray.shape[1], size, stride)
+    spliced = gray.take(row_sources, axis=0).take(column_sources, axis=1)
     sums = np.zeros((len(SOBEL_SIZES), row_sets.shape[1], column_sets.shape[1]))
     for top in range(0, spliced.shape[0], _STRIPE):
         bottom = min(top + _STRIPE, spliced.shape[0])
-        first, last = max(top - _REACH, 0), min(bottom + _REACH, spliced.shape[0])
+        first, last = max(top - REACH, 0), min(bottom + REACH, spliced.shape[0])
         gradients = [
             cv2.Sobel(spliced[first:last], cv2.CV_32F, *order, ksize=SOBEL_SIZES[0]) for order in ((1, 0), (0, 1))
         ]
         for i, kernel in enumerate(SOBEL_SIZES):
             if i > 0:
-                exact = np.float32 if _largest(peak, kernel) < 2**24 else np.float64
-                gradients = [cv2.sepFilter2D(g.astype(exact), -1, _BINOMIAL, _BINOMIAL) for g in gradients]
+                exact = np.float32 if largest_gradient(peak, kernel) < 2**24 else np.float64
+                gradients = [cv2.sepFilter2D(g.astype(exact), -1, BINOMIAL, BINOMIAL) for g in gradients]
             dx, dy = (g[top - first : bottom - first] for g in gradients)
-            magnitude = fixed_point_magnitude(dx, dy, largest=_largest(peak, kernel), count=size * size)
+            magnitude = fixed_point_magnitude(dx, dy, largest=largest_gradient(peak, kernel), count=size * size)
             sums[i] += row_sets[i, :, top:bottom] @ magnitude @ column_sets[i].T
     return sums.reshape(len(SOBEL_SIZES), -1)
 
@@ -139,7 +164,7 @@ def fixed_point_magnitude(dx: npt.NDArray[Any], dy: npt.NDArray[Any], largest: i
     Returns:
         The magnitudes, float64, as multiples of a power of two.
     """
-    step = 2.0 ** (math.ceil(math.log2(math.sqrt(2) * largest * count)) - 53)
+    step = fixed_point_step(largest, count)
     magnitude: FloatArray = dx.astype(np.float64)
     magnitude *= magnitude
     magnitude += np.square(dy, dtype=np.float64)
@@ -148,6 +173,11 @@ def fixed_point_magnitude(dx: npt.NDArray[Any], dy: npt.NDArray[Any], largest: i
     np.rint(magnitude, out=magnitude)
     magnitude *= step
     return magnitude
+
+
+def fixed_point_step(largest: int, count: int) -> float:
+    """The fixed point of `fixed_point_magnitude`: the power of two that its results are multiples of."""
+    return 2.0 ** (math.ceil(math.log2(math.sqrt(2) * largest * count)) - 53)
 
 
 def gray_levels(levels: Levels) -> Levels:
@@ -168,34 +198,42 @@ def _starts(length: int, size: int, stride: int) -> list[int]:
     return starts if starts[-1] == length - size else [*starts, length - size]
 
 
-def _largest(peak: int, kernel: int) -> int:
-    # The positive weights of a Sobel kernel sum to at most 2^(2k - 4): binomial smoothing times a derivative.
+def largest_gradient(peak: int, kernel: int) -> int:
+    """Bound of the gradients by the Sobel kernel of this size, of gray levels from 0 to ``peak``.
+
+    Its positive weights sum to 2^(2k - 4): binomial smoothing times a derivative.
+    """
     return peak << (2 * kernel - 4)
 
 
-def _splice(length: int, size: int, stride: int) -> tuple[npt.NDArray[np.intp], FloatArray]:
-    """One axis of the spliced image: which source line each of its lines shows, and which lines form each patch.
+def splice(length: int, size: int, stride: int) -> tuple[npt.NDArray[np.intp], FloatArray]:
+    """One axis of the image into which the mirrored borders of all patches are spliced, for filters to find them there.
 
     After the image's own lines come, per patch, its first and its last lines, each with their mirror image on the outer
     side and real lines on the inner. For a filter of reach r a patch is its own inner lines, and r lines of each block.
 
+    Args:
+        length: lines of the image along this axis.
+        size: lines of a patch.
+        stride: distance of neighbouring patches.
+
     Returns:
-        (source index of each line, [Sobel size, patch, line] membership as 0 or 1).
+        The source line that each line shows, and which lines form each patch: [Sobel size, patch, line], 0 or 1.
     """
     starts = _starts(length, size, stride)
-    block = 3 * _REACH
+    block = 3 * REACH
     sources = [np.arange(length)]
     members = np.zeros((len(SOBEL_SIZES), len(starts), length + 2 * block * len(starts)))
     for patch, start in enumerate(starts):
         end = start + size - 1
         head = length + 2 * block * patch
-        sources.append(np.concatenate([np.arange(start + _REACH, start, -1), np.arange(start, start + 2 * _REACH)]))
+        sources.append(np.concatenate([np.arange(start + REACH, start, -1), np.arange(start, start + 2 * REACH)]))
         sources.append(
-            np.concatenate([np.arange(end - 2 * _REACH + 1, end + 1), np.arange(end - 1, end - _REACH - 1, -1)])
+            np.concatenate([np.arange(end - 2 * REACH + 1, end + 1), np.arange(end - 1, end - REACH - 1, -1)])
         )
         for i, kernel in enumerate(SOBEL_SIZES):
             reach = kernel // 2
             members[i, patch, start + reach : end + 1 - reach] = 1
-            members[i, patch, head + _REACH : head + _REACH + reach] = 1
-            members[i, patch, head + block + 2 * _REACH - reach : head + block + 2 * _REACH] = 1
+            members[i, patch, head + REACH : head + REACH + reach] = 1
+            members[i, patch, head + block + 2 * REACH - reach : head + block + 2 * REACH] = 1
     return np.concatenate(sources), members

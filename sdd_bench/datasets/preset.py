@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from sdd_bench.datasets.checks.rules import CheckRule, complete_rules
 from sdd_bench.datasets.patches import MIN_SIZE
 from sdd_bench.errors import DatasetError, unknown_name
 
@@ -34,6 +35,9 @@ class Preset(BaseModel):
             environment ("unknown" for scenes without).
         test_count: number of scenes in the test split, likewise; used instead of ``test_share`` if given.
         seed: seed of the split.
+        environments: "required" asks for the environment of every scene, "optional" does without.
+        scene_counts: how many scenes of each environment each split should have; a difference is a warning.
+        checks: how pairs are checked, by the check's name; see `sdd_bench.datasets.checks.rules`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,6 +52,14 @@ class Preset(BaseModel):
     test_share: Share | dict[Stratum, Share] = 0.2
     test_count: Count | dict[Stratum, Count] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
+    environments: Literal["required", "optional"] = "optional"
+    scene_counts: dict[Literal["train", "val", "test"], dict[Stratum, Count]] | None = None
+    checks: dict[str, CheckRule] = Field(default_factory=dict, validate_default=True)
+
+    @field_validator("checks", mode="before")
+    @classmethod
+    def _every_check_has_a_rule(cls, rules: Any) -> Any:
+        return complete_rules(rules) if isinstance(rules, Mapping) else rules
 
     @model_validator(mode="after")
     def _patches_cover_the_image(self) -> Preset:
@@ -68,7 +80,7 @@ def load_preset(preset: str | Path | Mapping[str, Any] | Preset, changes: Mappin
 
     Args:
         preset: a name of `preset_names`, a JSON file (anything that ends in ``.json``), its content, or a preset.
-        changes: fields of `Preset` with the values to use instead.
+        changes: fields of `Preset` with the values to use instead; ``checks`` changes only the checks it names.
 
     Raises:
         DatasetError: if there is no such preset or field, or a value is out of its range.
@@ -79,13 +91,19 @@ def load_preset(preset: str | Path | Mapping[str, Any] | Preset, changes: Mappin
         source, fields = "given", dict(preset)
     else:
         source, fields = str(preset), _read(preset)
+    given_rules = fields.get("checks", {})
     for name in changes or {}:
         if name not in Preset.model_fields:
             raise DatasetError(unknown_name("preset parameter", name, Preset.model_fields))
+    fields |= changes or {}
     try:
-        return Preset.model_validate({**fields, **(changes or {})})
+        if changes and "checks" in changes:
+            fields["checks"] = complete_rules(given_rules, changes["checks"])
+        return Preset.model_validate(fields)
     except ValidationError as error:
         raise DatasetError(f"preset {source!r}: {validation_text(error)}") from error
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f"preset {source!r}: checks: {error}") from error
 
 
 def validation_text(error: ValidationError) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sdd_bench.datasets.manifest import Environment, Kind, Split
@@ -24,7 +24,9 @@ class SourcePair:
             raw folder, or absolute.
         scene: pairs of one scene stay in one split.
         environment: "indoor", "outdoor" or None.
-        split: "train", "test" or None where the folder names none.
+        split: "train", "val", "test" or None where the folder names none.
+        is_patch: whether its images are a training patch already, cut from images that the folder does not hold.
+        evidence: why these files are a pair, where their names do not say so.
     """
 
     stem: str
@@ -32,6 +34,25 @@ class SourcePair:
     scene: str
     environment: Environment | None = None
     split: Split | None = None
+    is_patch: bool = False
+    evidence: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a layout found in a raw folder.
+
+    Attributes:
+        pairs: the pairs.
+        problems: one line per problem; with any, the pairs are not to be used.
+        notes: what was passed over, and why.
+        inferred: whether the pairs are a guess that a person has to confirm.
+    """
+
+    pairs: list[SourcePair] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    inferred: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,13 +63,13 @@ class Layout:
         name: its name, for ``--layout``.
         looks_like: one line for error messages.
         recognises: whether a raw folder has this layout.
-        find: lists the pairs of a raw folder, and one line per problem.
+        find: lists the pairs of a raw folder, and all that stands against them.
     """
 
     name: str
     looks_like: str
     recognises: Callable[[Path], bool]
-    find: Callable[[Path], tuple[list[SourcePair], list[str]]]
+    find: Callable[[Path], Found]
 
 
 def composed(name: str) -> str:

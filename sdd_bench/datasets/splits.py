@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
@@ -26,7 +27,7 @@ def split_pairs(pairs: Sequence[SourcePair], preset: Preset) -> dict[str, Split]
         preset: its test share or count, and its seed.
 
     Returns:
-        "train" or "test" by stem.
+        "train", "val" or "test" by stem; "val" only where the raw folder names it.
 
     Raises:
         ProblemsError: if only some pairs name a split, or a scene is in both splits or in several environments.
@@ -40,10 +41,52 @@ def split_pairs(pairs: Sequence[SourcePair], preset: Preset) -> dict[str, Split]
         problems += [f"{stem}: names no split, others do; give all pairs one, or none" for stem in without]
     if problems:
         raise ProblemsError("the pairs can't be split", problems)
-    test = {pair.scene for pair in pairs if pair.split == "test"}
-    if without:
-        test = draw_test_scenes({pair.scene: pair.environment or "unknown" for pair in pairs}, preset)
+    named: dict[str, Split] = {pair.stem: pair.split for pair in pairs if pair.split is not None}
+    if named:
+        return named
+    test = draw_test_scenes({pair.scene: pair.environment or "unknown" for pair in pairs}, preset)
     return {pair.stem: "test" if pair.scene in test else "train" for pair in pairs}
+
+
+def scene_count_notes(pairs: Sequence[SourcePair], splits: Mapping[str, Split], preset: Preset) -> list[str]:
+    """Say where the numbers of scenes differ from those that the preset states.
+
+    Splits of ready patches are left out: they hold images, not scenes.
+
+    Args:
+        pairs: all pairs.
+        splits: split by stem.
+        preset: its name, counts, shares and seed.
+
+    Returns:
+        Nothing where all agree; otherwise one line that explains the difference and what to do.
+    """
+    if preset.scene_counts is None:
+        return []
+    cut = {splits[pair.stem] for pair in pairs if pair.is_patch}
+    scenes = {(splits[pair.stem], pair.environment or "unknown", pair.scene) for pair in pairs}
+    found = Counter((split, environment) for split, environment, _ in scenes)
+    stated = {(split, name): n for split, counts in preset.scene_counts.items() for name, n in counts.items()}
+    compared = sorted(key for key in stated.keys() | found.keys() if key[0] not in cut)
+    wrong = [
+        f"{found[key]} {key[0]} {key[1]} instead of {stated.get(key, 0)}"
+        for key in compared
+        if found[key] != stated.get(key, 0)
+    ]
+    if not wrong:
+        return []
+    total = sum(count for key, count in stated.items() if key[0] not in cut)
+    have = sum(count for key, count in found.items() if key[0] not in cut)
+    if have != total:
+        why = f"the raw folder holds {have} scenes, the preset states {total}: use the whole of what was published"
+    elif any(pair.split is None for pair in pairs):
+        why = "the split was drawn, as many scenes as the preset states: check the environments of the scenes"
+    else:
+        why = "the split is that of the raw folder or the split table: check it, and the environments of the scenes"
+    return [
+        f"scene counts: preset {preset.name!r} states others ({'; '.join(wrong)}); {why}. Scores on this dataset can't "
+        "be compared with published ones"
+    ]
 
 
 def draw_test_scenes(scenes: Mapping[str, Stratum], preset: Preset) -> set[str]:

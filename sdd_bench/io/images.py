@@ -44,7 +44,16 @@ from sdd_bench.io.orientation import upright
 from sdd_bench.io.samples import check_image, check_unit_range, to_float, to_samples
 from sdd_bench.io.sniff import HEAD_BYTES, IMAGE_SUFFIXES, check_content, format_by_suffix
 
-__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "ImageInfo", "image_info", "read_image", "read_samples", "write_image"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "MAX_PIXELS",
+    "ImageInfo",
+    "encode_image",
+    "image_info",
+    "read_image",
+    "read_samples",
+    "write_image",
+]
 
 
 class _Codec(NamedTuple):
@@ -137,16 +146,19 @@ def write_image(path: Path | str, image: NDArray[Any], bit_depth: Literal[8, 16]
         ImageError: the array isn't such an image (nothing is clipped), or the suffix can't be written.
         OutputError: the file can't be written.
     """
+    write_bytes(path, encode_image(path, image, bit_depth))
+
+
+def encode_image(path: Path | str, image: NDArray[Any], bit_depth: Literal[8, 16] = 8) -> bytes:
+    """What `write_image` writes, with the same arguments and errors; nothing is written."""
     path = Path(path)
     with _errors_name(path):
         claimed = format_by_suffix(path)
         if claimed == "npy":
-            data = npy.encode(_as_float32(image))
-        elif encode := _ENCODERS.get(claimed):
-            data = encode(to_samples(image, bit_depth))
-        else:
-            raise ImageError(f"can't be written as {claimed.upper()}: choose .png, .tif, .tiff or .npy.")
-    write_bytes(path, data)
+            return npy.encode(_as_float32(image))
+        if encode := _ENCODERS.get(claimed):
+            return encode(to_samples(image, bit_depth))
+        raise ImageError(f"can't be written as {claimed.upper()}: choose .png, .tif, .tiff or .npy.")
 
 
 def _three_channels(stored: NDArray[Any]) -> NDArray[Any]:

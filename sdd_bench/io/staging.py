@@ -140,6 +140,19 @@ def _canonical(obj: Any) -> str:
     return json.dumps(obj, sort_keys=True, allow_nan=False)
 
 
+def refuse_occupied(out: Path) -> None:
+    """Refuse an output that is there already, before any work is put into it; `staged_folder` does so anyway.
+
+    Args:
+        out: the final folder.
+
+    Raises:
+        OutputError: it exists and isn't an empty folder.
+    """
+    with output_errors(out):
+        _refuse_occupied(out.resolve())
+
+
 def _refuse_occupied(out: Path) -> None:
     if out.is_dir():
         if (out / _BOOKKEEPING).is_dir():  # complete, but killed before the last step

@@ -14,11 +14,17 @@ MakeRaw = Callable[..., Path]
 
 
 def _picture(seed: int, width: int = 96, height: int = 64, bit_depth: int = 8) -> np.ndarray:
-    """Smooth colour noise with some detail everywhere; H x W x 3 of uint8 or uint16."""
-    rng = np.random.default_rng(seed)
+    """Smooth colour noise with some detail everywhere; H x W x 3 of uint8 or uint16.
+
+    Seed 10 k is the blurry image of scene k, 10 k + 1 its sharp one, further ones differ from that in brightness: what
+    `prepare` checks is in order.
+    """
+    scene, place = divmod(seed, 10)
+    rng = np.random.default_rng(scene)
     coarse = rng.random((height // 8 + 1, width // 8 + 1, 3), dtype=np.float32)
     fine = rng.normal(0, 0.05, (height, width, 3)).astype(np.float32)
     image = np.clip(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC) + fine, 0, 1)
+    image = cv2.GaussianBlur(image, (0, 0), 1) if place == 0 else image * (1 - 0.02 * (place - 1))
     return np.rint(image * (2**bit_depth - 1)).astype(np.uint8 if bit_depth == 8 else np.uint16)
 
 

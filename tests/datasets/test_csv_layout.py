@@ -34,7 +34,7 @@ def write(tmp_path: Path) -> Write:
 def pairs(raw: Path) -> list[SourcePair]:
     name, found = find_pairs(raw)
     assert name == "pairs.csv"
-    return found
+    return found.pairs
 
 
 def problems(raw: Path) -> list[str]:
@@ -127,7 +127,7 @@ def test_all_problems_of_the_rows_are_reported_together(write: Write) -> None:
         [
             "line 2: sharp 'missing.png': no such file",
             "line 2: unknown environment 'indor'. Did you mean indoor or outdoor? Known: indoor, outdoor.",
-            "line 2: unknown split 'trian'. Did you mean train? Known: test, train.",
+            "line 2: unknown split 'trian'. Did you mean train? Known: test, train, val.",
             "line 3: blur and sharp are the same file, b1.png",
             "line 4: blur is empty",
             "line 5: aligned 'gone.png': no such file",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sdd_bench.datasets.layouts import LAYOUTS, find_pairs
+from sdd_bench.datasets.sources import SourcePair
 from sdd_bench.errors import DatasetError, ProblemsError
 
 Touch = Callable[..., Path]
@@ -33,11 +34,16 @@ def problems(raw: Path, layout: str | None = None) -> list[str]:
     return [problem.replace(f"{raw}/", "") for problem in caught.value.problems]
 
 
+def pairs_of(raw: Path, layout: str | None = None) -> list[SourcePair]:
+    return find_pairs(raw, layout)[1].pairs
+
+
 def test_the_sdd_layout_names_splits_and_pairs_by_stem(touch: Touch) -> None:
     raw = touch(
         "train/blur/2.png", "train/gt/2.TIF", "train/blur/10.png", "train/gt/10.png", "test/blur/x.jpg", "test/gt/x.jpg"
     )
-    name, pairs = find_pairs(raw)
+    name, found = find_pairs(raw)
+    pairs = found.pairs
     assert name == "sdd"
     assert [(p.stem, p.split, p.scene, p.environment) for p in pairs] == [
         ("10", "train", "10", None),
@@ -48,7 +54,7 @@ def test_the_sdd_layout_names_splits_and_pairs_by_stem(touch: Touch) -> None:
 
 
 def test_a_flat_folder_names_no_split_and_sharp_stands_for_gt(touch: Touch) -> None:
-    _, pairs = find_pairs(touch("blur/a b.png", "sharp/a b.png", "aligned_gt/a b.png", "README.txt", "blur/.DS_Store"))
+    pairs = pairs_of(touch("blur/a b.png", "sharp/a b.png", "aligned_gt/a b.png", "README.txt", "blur/.DS_Store"))
     assert [(p.stem, p.split) for p in pairs] == [("a b", None)]
     assert pairs[0].sources == {"blur": "blur/a b.png", "gt": "sharp/a b.png", "aligned_gt": "aligned_gt/a b.png"}
 
@@ -60,7 +66,7 @@ def test_the_environment_comes_from_a_folder_or_a_word_of_the_name(touch: Touch)
         *(f"train/{kind}/c_outdoor12.png" for kind in ("blur", "gt")),
         *(f"train/{kind}/windoors.png" for kind in ("blur", "gt")),
     )
-    assert {p.stem: p.environment for p in find_pairs(raw)[1]} == {
+    assert {p.stem: p.environment for p in pairs_of(raw)} == {
         "a": "indoor",
         "b": "outdoor",
         "c_outdoor12": "outdoor",
@@ -70,14 +76,14 @@ def test_the_environment_comes_from_a_folder_or_a_word_of_the_name(touch: Touch)
 
 def test_composed_and_decomposed_unicode_names_are_the_same_stem(touch: Touch) -> None:
     composed, decomposed = (unicodedata.normalize(form, "Küche") for form in ("NFC", "NFD"))
-    _, pairs = find_pairs(touch(f"blur/{composed}.png", f"gt/{decomposed}.png"))
+    pairs = pairs_of(touch(f"blur/{composed}.png", f"gt/{decomposed}.png"))
     assert [p.stem for p in pairs] == [composed]
 
 
 def test_names_with_spaces_dashes_and_dots_are_stems(touch: Touch) -> None:
     names = ["-rf", "a b", "1.5 m", "日本　語"]
     raw = touch(*(f"{kind}/{name}.png" for name in names for kind in ("blur", "gt")))
-    assert sorted(p.stem for p in find_pairs(raw)[1]) == sorted(names)
+    assert sorted(p.stem for p in pairs_of(raw)) == sorted(names)
 
 
 def test_all_problems_of_a_folder_are_reported_together(touch: Touch) -> None:
@@ -89,7 +95,7 @@ def test_all_problems_of_a_folder_are_reported_together(touch: Touch) -> None:
         *("train/blur/twin.png", "train/gt/twin.png", "train/blur/TWIN.png", "train/gt/TWIN.png"),
         *("train/blur/raw.nef", "train/gt/raw.png"),
         *("train/blur/indoor/mixed.png", "train/gt/outdoor/mixed.png"),
-        *("train/blur/odd/deep.png", "val/blur/left.png"),
+        *("train/blur/odd/deep.png", "more/blur/left.png"),
         *("train_patches/blur/p.png", "notes/list.txt"),
         *("train/blur/line\nbreak.png", "train/gt/line\nbreak.png"),
     )
@@ -108,22 +114,22 @@ def test_all_problems_of_a_folder_are_reported_together(touch: Touch) -> None:
         "train/gt/raw.png: no blur of the same stem",
         "stem 'mixed': both indoor and outdoor, by its folders or its name",
         "train/blur/odd: holds images, but its name is not one of this layout; move it away or rename it",
-        "val: holds images, but its name is not one of this layout; move it away or rename it",
+        "more: holds images, but its name is not one of this layout; move it away or rename it",
         "train_patches: holds patches, not the full images that prepare cuts patches from; move it away",
         "stem 'line\\nbreak': holds control characters or is not Unicode; rename the files",
     ]
     assert sorted(found) == sorted(expected)
 
 
-def test_a_folder_of_only_sharp_images_names_each(touch: Touch) -> None:
-    assert problems(touch("gt/a.png", "gt/b.png"), "sdd") == [
-        "gt/a.png: no blur of the same stem",
-        "gt/b.png: no blur of the same stem",
+@pytest.mark.parametrize("layout", [None, "sdd"])
+def test_a_folder_of_only_sharp_images_is_said_to_be_one(touch: Touch, layout: str | None) -> None:
+    assert problems(touch("gt/a.png", "gt/b.png"), layout) == [
+        "2 images and no blurry one among them: a pair needs both"
     ]
 
 
 def test_an_unknown_folder_is_told_what_layouts_look_like(touch: Touch) -> None:
-    raw = touch("source/a.png", "target/a.png", *(f"{k}.txt" for k in range(8)))
+    raw = touch("first/a.png", "second/a.png", *(f"{k}.txt" for k in range(8)))
     with pytest.raises(DatasetError) as caught:
         find_pairs(raw)
     assert "it holds 0.txt" in str(caught.value)
@@ -143,8 +149,8 @@ def test_a_forced_layout_that_finds_nothing_says_what_it_expects(touch: Touch) -
 def test_pairs_csv_goes_before_folder_names_unless_the_layout_is_forced(touch: Touch) -> None:
     raw = touch("blur/a.png", "gt/a.png", "blur/b.png", "gt/b.png")
     (raw / "pairs.csv").write_text("blur,sharp\nblur/a.png,gt/a.png\n")
-    assert [(find_pairs(raw)[0], len(find_pairs(raw)[1]))] == [("pairs.csv", 1)]
-    assert len(find_pairs(raw, "sdd")[1]) == 2
+    assert [(find_pairs(raw)[0], len(pairs_of(raw)))] == [("pairs.csv", 1)]
+    assert len(pairs_of(raw, "sdd")) == 2
 
 
 @pytest.mark.parametrize(

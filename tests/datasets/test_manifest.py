@@ -60,8 +60,10 @@ def test_the_hash_is_that_of_the_canonical_json_of_the_file_without_labels(tmp_p
     write_manifest(tmp_path, manifest())
     content = json.loads((tmp_path / "dataset.json").read_text(encoding="utf-8"))
     stated = content.pop("manifest_hash")
-    del content["name"], content["tool_version"], content["preset"]["description"]
+    del content["name"], content["tool_version"], content["notes"]
+    del content["preset"]["description"], content["preset"]["checks"]
     for record in content["pairs"]:
+        del record["checks"]
         for source in record["sources"].values():
             del source["path"]
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -74,6 +76,9 @@ def test_the_hash_is_that_of_the_canonical_json_of_the_file_without_labels(tmp_p
         {"name": "other"},
         {"tool_version": "9"},
         {"preset": {"name": "as-is", "description": "retold"}},
+        {"preset": {"name": "as-is", "checks": {"exposure": "off"}}},
+        {"pairs": [pair("ä b", checks=[]), pair("c", split="test", environment=None, patches=[])]},
+        {"notes": ["noted"]},
         {"pairs": [pair("ä b", sources=sources("/elsewhere")), pair("c", split="test", environment=None, patches=[])]},
     ],
 )
@@ -116,7 +121,7 @@ def test_the_dataset_may_be_renamed_by_hand(tmp_path: Path) -> None:
         (lambda content: content["pairs"].append(content["pairs"][0]), "more than once: ä b"),
         (lambda content: content.pop("pairs"), "pairs: Field required"),
         (lambda content: content.pop("manifest_hash"), "it states None"),
-        (lambda content: content.update(schema_version=2), "schema version 2; this version of sdd-bench reads 1"),
+        (lambda content: content.update(schema_version=1), "schema version 1; this version of sdd-bench reads 2"),
         (lambda content: content.pop("schema_version"), "schema version None"),
     ],
 )
@@ -130,7 +135,7 @@ def test_an_edited_manifest_is_refused_and_the_place_named(tmp_path: Path, chang
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b'{"schema_version": 1, ', "not JSON"), (b"", "not JSON"), (b"\xff\xfe", "not JSON"), (b"[]", "JSON object")],
+    [(b'{"schema_version": 2, ', "not JSON"), (b"", "not JSON"), (b"\xff\xfe", "not JSON"), (b"[]", "JSON object")],
 )
 def test_a_broken_manifest_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "dataset.json").write_bytes(content)
@@ -154,7 +159,7 @@ def test_counts_and_warnings_tell_what_is_in_the_dataset() -> None:
     counts = manifest().counts()
     assert counts["train"] == {"pairs": 1, "indoor": 1, "outdoor": 0, "unknown": 0, "patches": 1}
     assert counts["test"] == {"pairs": 1, "indoor": 0, "outdoor": 0, "unknown": 1, "patches": 0}
-    assert manifest().warnings() == ["odd: strange (2 of 2 pairs)"]
+    assert manifest(notes=["few"]).warnings() == ["few", "odd: strange (2 of 2 pairs: ä b, c)"]
 
 
 def test_paths_are_those_the_jdrl_release_reads() -> None:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdd_bench.datasets.preset import Preset
+from sdd_bench.datasets.preset import Preset, load_preset
 from sdd_bench.datasets.sources import SourcePair
-from sdd_bench.datasets.splits import draw_test_scenes, split_pairs
+from sdd_bench.datasets.splits import draw_test_scenes, scene_count_notes, split_pairs
 from sdd_bench.errors import DatasetError, ProblemsError
 
 
@@ -115,3 +115,47 @@ def test_all_contradictions_are_reported_together() -> None:
         "scene 'one' has more than one environment: indoor, none",
         "c: names no split, others do; give all pairs one, or none",
     ]
+
+
+def test_a_validation_split_named_by_the_folder_is_kept() -> None:
+    pairs = [pair("a", split="val"), pair("b", split="train"), pair("c", split="test")]
+    assert split_pairs(pairs, preset()) == {"a": "val", "b": "train", "c": "test"}
+
+
+def sdd_pairs(indoor: int, outdoor: int, split: Any = None) -> list[SourcePair]:
+    # Two pairs of the first scene: scenes are counted, not pairs.
+    names = [f"indoor{k}" for k in range(indoor)] + [f"outdoor{k}" for k in range(outdoor)]
+    return [
+        *(pair(name, environment=name.rstrip("0123456789"), split=split) for name in names),
+        pair("again", names[0], "indoor", split),
+    ]
+
+
+def notes(pairs: list[SourcePair]) -> list[str]:
+    sdd = load_preset("sdd")
+    return scene_count_notes(pairs, split_pairs(pairs, sdd), sdd)
+
+
+def test_the_papers_scenes_pass_without_a_note() -> None:
+    # JDRL, section 3: 50 indoor and 65 outdoor scenes for training, 11 and 24 for testing.
+    assert notes(sdd_pairs(61, 89)) == []
+
+
+@pytest.mark.parametrize(
+    ("pairs", "found", "why"),
+    [
+        (sdd_pairs(62, 88), "51 train indoor instead of 50; 64 train outdoor instead of 65", "check the environments"),
+        (sdd_pairs(61, 80), "train outdoor instead of 65", "holds 141 scenes, the preset states 150"),
+        (sdd_pairs(61, 89, "test"), "61 test indoor instead of 11", "that of the raw folder or the split table"),
+        ([pair(str(k)) for k in range(150)], "115 train unknown instead of 0", "check the environments"),
+    ],
+)
+def test_other_counts_than_the_papers_are_explained(pairs: list[SourcePair], found: str, why: str) -> None:
+    (note,) = notes(pairs)
+    assert found in note
+    assert why in note
+    assert "can't be compared with published ones" in note
+
+
+def test_a_preset_without_counts_makes_no_note() -> None:
+    assert scene_count_notes([pair("a")], {"a": "test"}, preset()) == []

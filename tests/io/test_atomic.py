@@ -12,7 +12,9 @@ import pytest
 
 from sdd_bench.errors import OutputError
 from sdd_bench.io.atomic import (
+    TEMPORARY_PREFIX,
     atomic_path,
+    file_batch,
     remove_leftovers,
     write_bytes,
     write_json,
@@ -205,3 +207,49 @@ def test_what_killed_processes_left_is_removed_unless_it_may_be_in_use(tmp_path:
     remove_leftovers(tmp_path)
     assert names(tmp_path) == [".sdd-bench-tmp-young", "old.json"]
     remove_leftovers(tmp_path / "no folder")
+
+
+def test_files_of_a_batch_take_their_names_together_at_its_end(tmp_path: Path) -> None:
+    with file_batch() as batch:
+        for number in range(20):
+            batch.write_bytes(tmp_path / f"folder {number % 3}" / f"{number}.bin", bytes([number]) * 1000)
+        before = [path.name for path in tmp_path.rglob("*.bin")]
+        assert len(before) == 20
+        assert all(name.startswith(TEMPORARY_PREFIX) for name in before)
+    assert len(list(tmp_path.rglob("*.bin"))) == 20
+    for number in range(20):
+        assert (tmp_path / f"folder {number % 3}" / f"{number}.bin").read_bytes() == bytes([number]) * 1000
+
+
+def test_a_batch_that_raises_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "a", b"old")
+    with pytest.raises(ZeroDivisionError), file_batch() as batch:
+        batch.write_bytes(tmp_path / "a", b"new")
+        batch.write_bytes(tmp_path / "b", b"new")
+        raise ZeroDivisionError
+    assert names(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"old"
+
+
+def test_a_disk_that_is_full_when_a_batch_is_flushed_is_an_output_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        with pytest.raises(OutputError, match="a can't be written: No space left on device"), file_batch() as batch:
+            batch.write_bytes(tmp_path / "a", b"new")
+    assert names(tmp_path) == []
+
+
+def test_a_leftover_that_cannot_be_removed_does_not_hide_that_the_file_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("pathlib.Path.unlink", refused)
+    write_bytes(tmp_path / "file", b"content")
+    assert (tmp_path / "file").read_bytes() == b"content"
