@@ -92,7 +92,8 @@ class Similarity:
             by_then[0, 0], by_then[1:3, 0], by_then[1:3, 3] = self.zoom, (x, y), (-zoom * y, zoom * x)
             first, second = _carried(self.covariance, by_self), _carried(then.covariance, by_then)
             size = max(len(first), len(second))
-            covariance = sum(np.pad(part, (0, size - len(part))) for part in (first, second))
+            first, second = (np.pad(part, (0, size - len(part))) for part in (first, second))
+            covariance = first + second
         return Similarity(
             zoom=self.zoom * zoom,
             shift=(zoom * x + then.shift[0], zoom * y + then.shift[1]),
@@ -182,7 +183,10 @@ def _estimate_with_rotation(a: Gray, b: Gray) -> Similarity:
     """Turn the source until no rotation is missing: first by coarse estimates, then by whole ones."""
 
     def likely(angle: float) -> float:
-        views, _, centre = _prepared(*_turned(a, b, angle), rotation=True)
+        try:
+            views, _, centre = _prepared(*_turned(a, b, angle), rotation=True)
+        except NoTextureError:
+            return -1.0
         return max(views.agreement(candidate).in_place for candidate in views.candidates(centre))
 
     angle, reach = max(_ANGLES, key=likely), max(a.shape) / 2
@@ -206,12 +210,13 @@ def _turned(a: Gray, b: Gray, angle: float) -> tuple[Gray, Gray]:
     """The first picture turned about its centre, and both without the border that has nothing to show then."""
     if not angle:
         return a, b
-    rows_first = _rotation_matrix(angle)  # the transpose, in (y, x): where each pixel comes from
+    # Where each pixel comes from is the inverse rotation; that in (y, x) is the rotation in (x, y).
+    back = _rotation_matrix(angle)
     centre = (np.array(a.shape) - 1) / 2
-    turned = ndimage.affine_transform(a, rows_first, offset=centre - rows_first @ centre, order=3, mode="nearest")
+    turned = ndimage.affine_transform(a, back, offset=centre - back @ centre, order=3, mode="nearest")
     border = int(np.ceil(abs(np.sin(angle)) * max(a.shape) / 2)) + 2
     inner = slice(border, -border), slice(border, -border)
-    if min(turned[inner].shape) < _SMALLEST:
+    if min(turned[inner].shape) < _COARSEST:
         raise NoTextureError("the pictures are turned so far that they hardly overlap")
     return np.ascontiguousarray(turned[inner]), np.ascontiguousarray(b[inner])
 

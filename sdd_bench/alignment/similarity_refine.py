@@ -28,12 +28,12 @@ _LAST_STEP = 0.04
 _EVEN_STEP = 0.01
 # Aliasing and interpolation leave errors that don't average out; measured as so many pixels on rendered pairs.
 _SYSTEMATIC = 2e-3
-# Few regions dominate a fit, so the covariance from their scatter is too small about as often as too large: widened so
-# that 95 % intervals hold the truth in 95 % of rendered pairs.
+# The covariance from the scatter of regions, of which few dominate, and of five bands is itself uncertain: widened so
+# that 95 % regions hold the truth in 94 % of rendered pairs.
 _WIDEN = 1.5
 # The precise answer is believed where its squared error, scene included, is below this share of what noise alone does
-# to the even answer; the power makes the change-over short. Measured: up to 0.17 in rendered pairs of flat scenes, from
-# 0.29 on in a real focal stack, whose even answers compose 6 times better.
+# to the even answer; the power makes the change-over short. Measured: up to 0.15 in rendered pairs of flat scenes, from
+# 0.29 on in a real focal stack.
 _BELIEVED = 0.17
 _CHANGE_OVER = 8
 # Noise moves the even answer by up to so many standard deviations; measured on rendered pairs of flat scenes: 2.4.

@@ -129,7 +129,11 @@ def test_an_explanation_names_every_number_of_the_record(protocol: Protocol):
         assert str(number) in text
     if protocol.mask is not None:
         shares = [f"{share:.0%}" for share in (protocol.mask.warn_share, protocol.mask.error_share)]
-        for shown in (f"{protocol.mask.forward_backward_tolerance:g} px", f"{protocol.mask.change_tolerance:g}", *shares):
+        for shown in (
+            f"{protocol.mask.forward_backward_tolerance:g} px",
+            f"{protocol.mask.change_tolerance:g}",
+            *shares,
+        ):
             assert shown in text
     for metric in protocol.metrics:
         assert metric.upper() in text
