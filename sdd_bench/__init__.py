@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sdd_bench import alignment, metrics
+    from sdd_bench.analysis.run import analyze
     from sdd_bench.datasets.dataset import open_dataset
     from sdd_bench.datasets.prepare import prepare
     from sdd_bench.datasets.synthesis import synthesize
     from sdd_bench.evaluation.run import evaluate
 
-__all__ = ["alignment", "evaluate", "metrics", "open_dataset", "prepare", "synthesize"]
+__all__ = ["alignment", "analyze", "evaluate", "metrics", "open_dataset", "prepare", "synthesize"]
 __version__ = _version("sdd-bench")
 
 _HOMES = {
+    "analyze": "analysis.run",
     "evaluate": "evaluation.run",
     "open_dataset": "datasets.dataset",
     "prepare": "datasets.prepare",

@@ -19,6 +19,8 @@ _COMMANDS = {
     "synth": "Write synthetic pairs with known truth.",
     "prepare": "Make a checked, split and cropped dataset from raw pairs.",
     "verify": "Check that every file of a prepared dataset is there and as it was written.",
+    "analyze": "Measure how badly the pairs of a dataset are misaligned.",
+    "align": "Register a dataset: move every ground truth by its zoom and shift.",
     "evaluate": "Score a folder of predictions.",
     "protocols": "List the evaluation protocols, or explain one.",
     "compare": "Say which of several methods are better, and which can't be told apart.",

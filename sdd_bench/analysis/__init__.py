@@ -1,0 +1,1 @@
+"""How badly the pairs of a dataset are misaligned: zoom, shift, and what they leave."""
