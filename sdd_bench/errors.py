@@ -50,6 +50,10 @@ class WorkerError(SddBenchError):
     """A worker process or a cluster can't do the work it was given."""
 
 
+class TrainingError(SddBenchError):
+    """A part of training was given tensors or parameters it is not defined for."""
+
+
 class DeviceError(SddBenchError):
     """A device to compute on is not there."""
 

@@ -24,7 +24,7 @@ _COMMANDS = {
     "evaluate": "Score a folder of predictions.",
     "protocols": "List the evaluation protocols, or explain one.",
     "compare": "Say which of several methods are better, and which can't be told apart.",
-    "leaderboard": "Make tables from result files.",
+    "leaderboard": "Keep entries, check them, and make tables.",
     "weights": "Get, add and verify the weight files that some metrics and flows need.",
 }
 

@@ -10,6 +10,7 @@ from sdd_bench.errors import ProblemsError, ResultError
 from sdd_bench.evaluation.display import PLUS_MINUS, REFERENCE_TITLES, heading, show
 from sdd_bench.evaluation.results import GROUPS, METRICS, EvaluationResult, GroupName
 from sdd_bench.evaluation.statistics import SMALLEST_SAMPLE
+from sdd_bench.leaderboard.escape import markdown_text
 
 
 def collect(folder: str | Path) -> list[EvaluationResult]:
@@ -78,9 +79,9 @@ def _board(board: Sequence[EvaluationResult]) -> str:
     first = board[0]
     name = min(result.dataset.name for result in board)
     lines = [
-        f"## {_cell(name)} ({first.dataset.split}), {first.protocol.id}",
+        f"## {markdown_text(name)} ({first.dataset.split}), {first.protocol.id}",
         "",
-        f"{_cell(first.protocol.title)}. Dataset `{first.dataset.manifest_sha256[:12]}`, "
+        f"{markdown_text(first.protocol.title)}. Dataset `{first.dataset.manifest_sha256[:12]}`, "
         f"protocol `{first.protocol_sha256[:12]}`.",
     ]
     if any(result.means["all"].images >= SMALLEST_SAMPLE for result in board):
@@ -98,8 +99,8 @@ def _board(board: Sequence[EvaluationResult]) -> str:
     if notes:
         lines.append("")
     for note, methods in notes.items():
-        whose = "all methods" if len(methods) == len(board) else ", ".join(_cell(method) for method in methods)
-        lines.append(f"- {whose}: {_cell(note)}")
+        whose = "all methods" if len(methods) == len(board) else ", ".join(markdown_text(method) for method in methods)
+        lines.append(f"- {whose}: {markdown_text(note)}")
     return "\n".join([*lines, ""])
 
 
@@ -124,7 +125,7 @@ def _group_table(board: Sequence[EvaluationResult], group: GroupName) -> list[st
         cells = [show(getattr(mean, reference), metric) for reference, metric in columns]
         if has_deformation:
             cells.append("n/a" if mean.deformation is None else f"{mean.deformation:.2f}")
-        lines.append(f"| {_cell(result.method)} | {count} | " + " | ".join(cells) + " |")
+        lines.append(f"| {markdown_text(result.method)} | {count} | " + " | ".join(cells) + " |")
     return lines
 
 
@@ -134,11 +135,3 @@ def _rank(result: EvaluationResult) -> tuple[float, str]:
     if mean is None:
         return float("inf"), result.method
     return (-mean.psnr if mean.psnr is not None else float("-inf")), result.method
-
-
-def _cell(text: str) -> str:
-    """Text that can't end a table cell or become markup."""
-    text = " ".join(text.split())
-    for character in "\\`*_[]<>|":
-        text = text.replace(character, "\\" + character)
-    return text
