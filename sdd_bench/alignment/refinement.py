@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 # OpenCV adds the square of this, in units of the pictures it is given, to the squared gradients by which it divides the
 # data terms (`zeta` in variational_refinement.cpp). It can't be set, but the unit can be chosen.
 _OPENCV_ZETA = 0.1
+# Of the successive over-relaxation; OpenCV's defaults, written down because the numbers of a protocol hang on them.
+_RELAXATIONS, _OMEGA = 5, 1.6
 
 
 class VariationalRefinement(BaseModel):
@@ -50,6 +52,8 @@ class VariationalRefinement(BaseModel):
         refinement.setGamma(self.gamma)
         refinement.setEpsilon(self.epsilon)
         refinement.setFixedPointIterations(self.iterations)
+        refinement.setSorIterations(_RELAXATIONS)
+        refinement.setOmega(_OMEGA)
         gray = [
             np.asarray(cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY), np.float32)
             * np.float32(_OPENCV_ZETA / self.noise)

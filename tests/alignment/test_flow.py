@@ -74,9 +74,12 @@ def test_gray_is_made_with_the_weights_of_red_green_and_blue(name):
     # The photograph with its blue turned around: it matters which channel gets which weight.
     source, target = (np.dstack([v[..., 0], v[..., 1], 1 - v[..., 2]]) for v in shifted_views(3, -2))
     found = flow(name)(source, target)
+    # A refined flow depends less on what its search found.
+    different = 1e-3 if name == "dis-refined" else 0.01
     for weights, same in (((0.299, 0.587, 0.114), True), ((0.114, 0.587, 0.299), False)):
         other = flow(name)(made_gray(source, weights), made_gray(target, weights))
-        assert (np.abs(found - other).mean() < 5e-4) == same
+        off = np.abs(found - other).mean()
+        assert (off < 5e-4) if same else (off >= different)
 
 
 def test_dis_defaults_are_opencvs_medium_preset():

@@ -7,6 +7,7 @@ import pytest
 
 from sdd_bench import open_dataset
 from sdd_bench.alignment import Similarity, warp
+from sdd_bench.alignment.masks import contrast
 from sdd_bench.errors import ProtocolError
 from sdd_bench.evaluation import DEFAULT_PROTOCOL
 from sdd_bench.evaluation.protocol import get_protocol
@@ -58,11 +59,13 @@ def test_the_limit_is_what_resampling_there_and_back_costs(pair):
     gt, similarity = pair.gt(), Similarity(1.012, (1.4, -2.3))
     there = np.clip(warp(gt, similarity.flow(gt.shape), "lanczos6"), 0, 1)
     back = np.clip(warp(there, similarity.inverse().flow(gt.shape), "lanczos6"), 0, 1)
-    expected = psnr(back[2:-2, 2:-2].copy(), gt[2:-2, 2:-2].copy())
+    y, x = np.mgrid[0 : gt.shape[0], 0 : gt.shape[1]].astype(float)
+    ends = similarity.inverse().apply(np.stack([x, y], -1), gt.shape)
+    expected = psnr(back, gt, ((ends >= 0) & (ends <= np.array(gt.shape[1::-1]) - 1)).all(-1))
     protocol = get_protocol(DEFAULT_PROTOCOL).model_copy(
         update={"equalise": None, "mask": None, "flow": given(similarity)}
     )
-    assert align_reference(protocol, gt, gt).alignment.limit == pytest.approx(expected, abs=0.5)
+    assert align_reference(protocol, gt, gt).alignment.limit == pytest.approx(expected, abs=0.02)
     blurry = protocol.model_copy(update={"warp": "bilinear"})
     assert align_reference(blurry, gt, gt).alignment.limit < expected - 5
 
@@ -76,6 +79,22 @@ def given(similarity):
         return (similarity if len(calls) % 2 else similarity.inverse()).flow(source.shape)
 
     return find
+
+
+def test_a_flow_that_does_not_lead_back_leaves_out_only_what_that_would_change(pair):
+    # Forth nothing moves, back everything by 3 px; the right half of the picture is flat.
+    gt = pair.gt().copy()
+    gt[:, gt.shape[1] // 2 :] = 0.5
+    answers = iter([Similarity(1.0, (0.0, 0.0)), Similarity(1.0, (3.0, 0.0))])
+    protocol = get_protocol(DEFAULT_PROTOCOL).model_copy(
+        update={"equalise": None, "flow": lambda source, _: next(answers).flow(source.shape)}
+    )
+    valid = align_reference(protocol, gt, gt).valid
+    middle = gt.shape[1] // 2
+    assert valid[:, middle + 12 :].all()
+    change = 3 * contrast(gt)
+    assert np.array_equal(valid, change <= protocol.mask.change_tolerance)
+    assert valid[:, : middle - 12].mean() < 0.5
 
 
 def test_without_motion_nothing_is_lost_and_there_is_no_limit(pair):
