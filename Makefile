@@ -27,7 +27,7 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/uv
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/uv
-	$(UV) --editable ".[dev,cluster]"
+	$(UV) --compile-bytecode --editable ".[dev,cluster]"
 	@touch $@ $(VENV)/.installed
 
 clean:

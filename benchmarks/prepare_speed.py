@@ -4,7 +4,7 @@
    itself), by the exact sums from one pass over the image, and by the estimate that is proved to choose the same.
 2. Throughput: raw pairs of 4096 x 2160 to images of 2048 x 1080 and 42 patches of 512 each, in megapixels of raw images
    per second: a serial script that works patch by patch with OpenCV alone, and `prepare` with 1 and 2 workers; what is
-   spent in coding PNG files.
+   spent in coding PNG files; how large these are.
 3. Memory: the peak of a process that prepares 2 pairs, and one that prepares 6 (Linux).
 
 Pictures are the photographs of scikit-image, enlarged, with sensor noise. One OpenCV thread per process. Run:
@@ -30,10 +30,12 @@ import numpy as np
 
 from sdd_bench import prepare
 from sdd_bench.datasets import sharpest_patches as estimating
+from sdd_bench.datasets.manifest import read_manifest
 from sdd_bench.datasets.patches import SOBEL_SIZES, gray_levels, grid, keep_sharpest, sharpness_energy
 from sdd_bench.datasets.scenes import PHOTOGRAPHS, load_photograph
 from sdd_bench.io import png
-from sdd_bench.io.images import write_image
+from sdd_bench.io.images import read_levels, write_image
+from sdd_bench.io.png_windows import Window, encode_windows
 
 RAW, SIZE, SIDE, STRIDE, SHARE = (4096, 2160), (2048, 1080), 512, 153, 0.7
 OFF = {"all": "off"}
@@ -78,7 +80,7 @@ def compare_energies(images: int) -> None:
     ways: dict[str, Callable[[np.ndarray], list[int]]] = {
         "patch by patch": published_kept,
         "one pass, exact": lambda gray: keep_sharpest(sharpness_energy(gray, SIDE, STRIDE), SHARE),
-        "estimate with proof": lambda gray: estimating.sharpest_patches(gray, SIDE, STRIDE, SHARE),
+        "estimate with proof": lambda gray: estimating.sharpest_patches(gray, SIDE, STRIDE, SHARE)[0],
     }
     seconds = dict.fromkeys(ways, 0.0)
     equal = dict.fromkeys(ways, 0)
@@ -133,7 +135,7 @@ def cpu_seconds() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
-def coding_seconds(raw: Path, out: Path, pairs: int) -> float:
+def coding_seconds(raw: Path, out: Path) -> float:
     """Processor seconds of decoding the raw files and encoding what was made of them, as `prepare` does."""
     start = cpu_seconds()
     for path in raw.rglob("*.png"):
@@ -141,14 +143,35 @@ def coding_seconds(raw: Path, out: Path, pairs: int) -> float:
             header = png.read_header(file)
         png.decode(path.read_bytes(), header)
     decoding = cpu_seconds() - start
-    written = [cv2.imread(str(path))[..., ::-1].copy() for path in [*out.glob("train/*/*.png")]]
-    patches = [
-        cv2.imread(str(path))[..., ::-1].copy() for path in sorted(out.glob("train_patches/*/*.png"))[: 84 * pairs]
+    written = [
+        (
+            read_levels(out / pair.image(kind)),
+            [Window(0, 0, *SIZE), *(Window(p.x, p.y, SIDE, SIDE) for p in pair.patches)],
+        )
+        for pair in read_manifest(out).pairs
+        for kind in ("blur", "gt")
     ]
     start = cpu_seconds()
-    for image in (*written, *patches):
-        png.encode(image)
+    for image, windows in written:
+        for _ in encode_windows(image, windows):
+            pass
     return decoding + cpu_seconds() - start
+
+
+def compare_sizes(serial: Path, out: Path) -> None:
+    """Print how large the files are; those of zlib's levels for one patch in twenty."""
+    total = {name: sum(path.stat().st_size for path in found) / 1e6 for name, found in (
+        ("script", [*serial.rglob("*.png")]),
+        ("prepare", [*out.glob("train*/*/*.png")]),
+    )}  # fmt: skip
+    print(f"Files: {total['prepare']:.1f} MB, of the script {total['script']:.1f} MB.", end=" ")
+    some = sorted(out.glob("train_patches/*/*.png"))[::20]
+    own = sum(path.stat().st_size for path in some)
+    patches = [cv2.imread(str(path)) for path in some]
+    for level in (1, 6, 9):
+        size = sum(cv2.imencode(".png", patch, (cv2.IMWRITE_PNG_COMPRESSION, level))[1].size for patch in patches)
+        print(f"zlib's level {level}: {size / own:.2f} of prepare's.", end=" ")
+    print("\n", flush=True)
 
 
 def compare_throughput(folder: Path, pairs: int) -> None:
@@ -166,13 +189,14 @@ def compare_throughput(folder: Path, pairs: int) -> None:
             prepare(folder / "raw", out, "sdd", workers=workers, checks={"leak": "off", **checks}, progress=False)
             taken = time.perf_counter() - start[0], cpu_seconds() - start[1]
             seconds[f"prepare, {workers} worker{'s' if workers > 1 else ''}, {name}"] = taken
-    coding = coding_seconds(folder / "raw", folder / "out 1 no checks", pairs)
+    coding = coding_seconds(folder / "raw", folder / "out 1 no checks")
     base, _ = next(iter(seconds.values()))
     print("| read, resize, crop, write | Mpx/s | times as fast | processor s per pair |\n|---|---:|---:|---:|")
     for name, (wall, cpu) in seconds.items():
         print(f"| {name} | {megapixels / wall:.1f} | {base / wall:.1f} | {cpu / pairs:.2f} |")
     share = coding / seconds["prepare, 1 worker, no checks"][1]
     print(f"\nCoding PNG files takes {share:.0%} of the processor time with 1 worker.\n".replace("%", " %"), flush=True)
+    compare_sizes(folder / "serial", folder / "out 1 no checks")
 
 
 def peak_memory(raw: Path, out: Path) -> float:

@@ -16,7 +16,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Protocol, TypeVar
 
@@ -41,7 +41,7 @@ def map_items(
     function: Callable[[T], R],
     items: Iterable[T],
     *,
-    workers: int = 1,
+    workers: int | WorkerPool = 1,
     cluster: str | None = None,
     describe: str = "working",
     progress: bool = True,
@@ -56,7 +56,7 @@ def map_items(
     Args:
         function: called with one item; for workers and clusters it must be importable (no lambda), the items picklable.
         items: what to work on.
-        workers: number of processes; 1 works in this process.
+        workers: number of processes; 1 works in this process. Or those that `worker_pool` lends.
         cluster: address of a Dask scheduler (``tcp://host:8786``); its workers are used instead of processes of this
             machine. They must see the same files under the same paths.
         describe: what is being done, shown with the progress.
@@ -70,15 +70,17 @@ def map_items(
         WorkerError: if a worker process died, Dask is not installed, or the cluster can't be reached; names the items.
     """
     listed = list(items)
-    if workers < 1:
-        raise WorkerError(f"expected at least 1 worker, got {workers}.")
+    count = workers.count if isinstance(workers, WorkerPool) else workers
+    _check_count(count)
     results: Generator[R, None, None]
     if cluster is not None:
         results = _on_cluster(function, listed, cluster, label)
-    elif workers == 1 or len(listed) < 2:
+    elif count == 1 or len(listed) < 2:
         results = (function(item) for item in listed)
+    elif isinstance(workers, WorkerPool):
+        results = workers.results(function, listed, label)
     else:
-        results = _in_processes(function, listed, min(workers, len(listed)), label)
+        results = _in_own_processes(function, listed, min(count, len(listed)), label)
     return _with_progress(listed, results, describe, progress)
 
 
@@ -103,29 +105,97 @@ def _in_order(submit: Callable[[int, T], _Future[R]], items: list[T], ahead: int
         yield pending.popleft().result()
 
 
-def _in_processes(
+class WorkerPool:
+    """Worker processes for several calls of `map_items`, one after the other; they start when first needed.
+
+    Attributes:
+        count: number of processes.
+    """
+
+    def __init__(self, count: int) -> None:
+        _check_count(count)
+        self.count = count
+        self._ahead = _LOOK_AHEAD * count
+        self._context = multiprocessing.get_context("spawn")
+        self._running = self._context.RawArray("b", self._ahead)
+        self._executor: ProcessPoolExecutor | None = None
+
+    def results(
+        self, function: Callable[[T], R], items: list[T], label: Callable[[T], str]
+    ) -> Generator[R, None, None]:
+        """The results of `map_items`; when closed, nothing of it is being worked on any more."""
+        executor = self._started()
+        handed_out = 0
+        latest: deque[Future[R]] = deque(maxlen=self._ahead)
+
+        def submit(index: int, item: T) -> Future[R]:
+            nonlocal handed_out
+            handed_out = index + 1
+            latest.append(executor.submit(_call, function, index % self._ahead, item))
+            return latest[-1]
+
+        try:
+            yield from _in_order(submit, items, self._ahead)
+        except BrokenProcessPool as error:
+            recent = range(max(0, handed_out - self._ahead), handed_out)
+            raise _died([label(items[i]) for i in recent if self._running[i % self._ahead]]) from error
+        finally:
+            wait([future for future in latest if not future.cancel()])
+
+    def end(self) -> None:
+        """End the processes as soon as what they work on is done."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._executor is None:
+            self._executor = ProcessPoolExecutor(
+                self.count, mp_context=self._context, initializer=_start_worker, initargs=(self._running,)
+            )
+            with _interrupts_held():
+                self._executor.submit(int)  # starts the processes
+        return self._executor
+
+
+@contextlib.contextmanager
+def worker_pool(count: int) -> Iterator[WorkerPool]:
+    """Lend worker processes to several calls of `map_items`, so that they start but once.
+
+    Args:
+        count: number of processes; 1 starts none, but works in this process.
+
+    Raises:
+        WorkerError: fewer than one.
+    """
+    pool = WorkerPool(count)
+    try:
+        yield pool
+    finally:
+        pool.end()
+
+
+def _check_count(workers: int) -> None:
+    if workers < 1:
+        raise WorkerError(f"expected at least 1 worker, got {workers}.")
+
+
+def _in_own_processes(
     function: Callable[[T], R], items: list[T], workers: int, label: Callable[[T], str]
 ) -> Generator[R, None, None]:
-    context = multiprocessing.get_context("spawn")
-    running = context.RawArray("b", len(items))
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(running,))
-    try:
-        with _interrupts_held():
-            pool.submit(int)  # starts the processes
-        yield from _in_order(lambda i, item: pool.submit(_call, function, i, item), items, _LOOK_AHEAD * workers)
-    except BrokenProcessPool as error:
-        lost = [label(item) for item, state in zip(items, running, strict=True) if state]
-        if not lost:
-            raise WorkerError(
-                "the worker processes ended before they began. A script that uses workers must do its work under "
-                "`if __name__ == '__main__':`; otherwise, see the messages above, or use 1 worker."
-            ) from error
-        raise WorkerError(
-            f"a worker process died (killed, or out of memory) while working on: {', '.join(lost)}. "
-            "Use fewer workers, or 1 to see which item it is."
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    with worker_pool(workers) as pool:
+        yield from pool.results(function, items, label)
+
+
+def _died(lost: list[str]) -> WorkerError:
+    if not lost:
+        return WorkerError(
+            "the worker processes ended before they began. A script that uses workers must do its work under "
+            "`if __name__ == '__main__':`; otherwise, see the messages above, or use 1 worker."
+        )
+    return WorkerError(
+        f"a worker process died (killed, or out of memory) while working on: {', '.join(lost)}. "
+        "Use fewer workers, or 1 to see which item it is."
+    )
 
 
 @contextlib.contextmanager
@@ -144,7 +214,7 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-_running: Any = None  # in a worker: one shared byte per item, 1 while it is being worked on
+_running: Any = None  # in a worker: one shared byte per item that is handed out, 1 while it is being worked on
 
 
 def _start_worker(running: Any) -> None:
@@ -167,8 +237,8 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _call(function: Callable[[T], R], index: int, item: T) -> R:
-    _running[index] = 1
+def _call(function: Callable[[T], R], place: int, item: T) -> R:
+    _running[place] = 1
     try:
         return function(item)
     except Exception as error:
@@ -176,7 +246,7 @@ def _call(function: Callable[[T], R], index: int, item: T) -> R:
             raise
         raise WorkerError(f"{type(error).__name__}: {error}") from error
     finally:
-        _running[index] = 0
+        _running[place] = 0
 
 
 def _can_be_sent(error: Exception) -> bool:

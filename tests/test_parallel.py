@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sdd_bench.errors import DatasetError, SddBenchError, WorkerError
-from sdd_bench.parallel import map_items
+from sdd_bench.parallel import map_items, worker_pool
 
 DIE = "__import__('os')._exit(3)"
 
@@ -77,6 +77,52 @@ def test_stopping_early_ends_the_workers() -> None:
     results.close()  # type: ignore[attr-defined]  # a generator, declared as an iterator
     assert worker != os.getpid()
     assert ends(worker)
+
+
+PID = "__import__('os').getpid()"
+
+
+def test_a_pool_serves_several_calls_with_the_same_processes_and_ends_them() -> None:
+    with worker_pool(2) as pool:
+        first, second = (
+            {pid for _, pid in map_items(eval, [f"__import__('time').sleep(0.05) or {PID}"] * 20, workers=pool)}
+            for _ in range(2)
+        )
+        assert len(first | second) == 2
+    assert os.getpid() not in first
+    assert all(ends(pid) for pid in first)
+
+
+def test_a_pool_is_fit_for_use_after_an_error_and_after_stopping_early(tmp_path: Path) -> None:
+    late = tmp_path / "late"
+    slow = [f"__import__('time').sleep(0.2) or open({str(late)!r}, 'a').write('x')"] * 8
+    with worker_pool(2) as pool:
+        with pytest.raises(ZeroDivisionError):
+            list(map_items(eval, ["1", "1 / 0", *slow], workers=pool, progress=False))
+        written = late.stat().st_size if late.exists() else 0
+        results = map_items(eval, ["1", *slow], workers=pool, progress=False)
+        next(results)
+        results.close()  # type: ignore[attr-defined]  # a generator, declared as an iterator
+        stopped = late.stat().st_size - written
+        assert [value for _, value in map_items(eval, ["3", "4"], workers=pool, progress=False)] == [3, 4]
+        # Of 16 that were asked for, some were not begun; and none went on behind the next call.
+        assert late.stat().st_size == written + stopped < 16
+
+
+def test_a_pool_names_the_items_that_a_worker_died_on_among_many() -> None:
+    items = [*(str(i) for i in range(30)), DIE, "31"]
+    with worker_pool(2) as pool, pytest.raises(WorkerError, match=r"while working on: .*item _"):
+        list(map_items(eval, items, workers=pool, progress=False, label=lambda item: f"item {item}"))
+
+
+def test_a_pool_of_one_works_in_this_process() -> None:
+    with worker_pool(1) as pool:
+        assert [pid for _, pid in map_items(eval, [PID] * 3, workers=pool, progress=False)] == [os.getpid()] * 3
+
+
+def test_a_pool_of_none_is_refused() -> None:
+    with pytest.raises(WorkerError, match="at least 1 worker, got 0"), worker_pool(0):
+        pass
 
 
 def test_progress_without_a_terminal_is_a_line_per_tenth(capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,6 +27,7 @@ from sdd_bench.datasets.card import NO_LICENCE
 from sdd_bench.datasets.checksums import read_checksums, write_checksums
 from sdd_bench.datasets.manifest import DatasetManifest, image_path, read_manifest, write_manifest
 from sdd_bench.datasets.pack import PACK_NAME
+from sdd_bench.datasets.prepare_report import PairView
 from sdd_bench.datasets.preset import Preset
 from sdd_bench.datasets.sidecars import write_sidecars
 from sdd_bench.errors import DatasetError, OutputError, ProblemsError
@@ -123,40 +124,34 @@ def align(
         "pairs": {job.record.stem: [job.similarity.zoom, *job.similarity.shift] for job in jobs},
     }
     with staged_folder(out, plan) as stage:
-        records = {job.record.stem: record for job in jobs if (record := stage.done(job.record.stem)) is not None}
-        for job, record in map_items(
+        kept = {job.record.stem: found for job in jobs if (found := stage.done(job.record.stem)) is not None}
+        for job, result in map_items(
             partial(register_pair, folder, stage.path, preset, margin),
-            [job for job in jobs if job.record.stem not in records],
+            [job for job in jobs if job.record.stem not in kept],
             workers=workers,
             cluster=cluster,
             describe="registering",
             progress=progress,
             label=_label,
         ):
-            stage.finish(job.record.stem, record)
-            records[job.record.stem] = record
+            stage.finish(job.record.stem, result)
+            kept[job.record.stem] = result
         manifest = DatasetManifest.model_validate(
             {
                 "name": f"{source.name}, registered",
                 "tool_version": __version__,
                 "layout": f"registered from a dataset of layout {source.layout}",
                 "preset": preset.model_dump(mode="json"),
-                "pairs": [records[job.record.stem] for job in jobs],
+                "pairs": [kept[job.record.stem]["record"] for job in jobs],
                 "notes": [*source.notes, *_notes(source, margin, left_out)],
             }
         )
         write_manifest(stage.path, manifest)
         after = analyze(stage.path, cache=cache, workers=workers, cluster=cluster, progress=progress)
         write_json(stage.path / ALIGNMENT_NAME, _parameters(source, margin, before, after, left_out))
-        write_sidecars(
-            stage,
-            manifest,
-            licence=licence,
-            pack=packed,
-            workers=workers,
-            cluster=cluster,
-            progress=progress,
-        )
+        views = {stem: PairView(**found["view"]) for stem, found in kept.items()}
+        rest = 1 if cluster else workers
+        write_sidecars(stage, manifest, views, licence=licence, pack=packed, workers=rest, progress=progress)
         sums = read_checksums(stage.path)
         write_checksums(stage.path, sums | {ALIGNMENT_NAME: sha256(stage.path / ALIGNMENT_NAME)})
     return Aligned(manifest, margin, before, after, left_out)

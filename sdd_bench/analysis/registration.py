@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,12 +12,11 @@ import numpy as np
 
 from sdd_bench.alignment.similarity import Similarity
 from sdd_bench.alignment.warp import warp
-from sdd_bench.datasets.manifest import Kind, PairRecord, PatchPlace, SourceFile, image_path, patch_path
-from sdd_bench.datasets.patches import Levels, gray_levels, grid
+from sdd_bench.datasets.manifest import Kind, PairRecord, SourceFile
+from sdd_bench.datasets.pair_files import write_pair
+from sdd_bench.datasets.patches import Levels
 from sdd_bench.datasets.preset import Preset
-from sdd_bench.datasets.sharpest_patches import sharpest_patches
-from sdd_bench.io.atomic import file_batch
-from sdd_bench.io.images import encode_image, read_samples
+from sdd_bench.io.images import read_samples
 from sdd_bench.io.samples import to_float, to_samples
 
 INTERPOLATION = "lanczos4"
@@ -85,39 +83,23 @@ def register_pair(folder: Path, out: Path, preset: Preset, margin: Margin, job: 
         job: the pair.
 
     Returns:
-        Its record in the manifest, as JSON.
+        What is to be kept of it, as `sdd_bench.datasets.prepare_pair.prepare_pair` returns it.
     """
     pair = job.record
     images = {kind: _registered(folder / pair.image(kind), kind, margin, job) for kind in pair.sources}
-    written: dict[str, Levels] = {image_path(pair.split, kind, pair.stem): image for kind, image in images.items()}
-    patches: list[PatchPlace] = []
-    if pair.patches and preset.patch_size is not None:
-        side = preset.patch_size
-        gt = images["gt"]
-        places = grid(gt.shape[1], gt.shape[0], side, preset.stride)
-        kept = sharpest_patches(gray_levels(gt), side, preset.stride, preset.keep_share)
-        patches = [PatchPlace(index=i, x=places[i][0], y=places[i][1]) for i in kept]
-        kinds: tuple[Kind, ...] = ("blur", "gt")
-        for patch in patches:
-            window = np.s_[patch.y : patch.y + side, patch.x : patch.x + side]
-            written |= {patch_path(kind, pair.stem, patch.index): images[kind][window] for kind in kinds}
-    hashes: dict[str, str] = {}
-    with file_batch() as batch:
-        for path, image in written.items():
-            data = encode_image(out / path, image, pair.bit_depth)
-            batch.write_bytes(out / path, data)
-            hashes[path] = hashlib.sha256(data).hexdigest()
-    return pair.model_copy(
+    written = write_pair(out, pair.stem, pair.split, images, preset, patched=bool(pair.patches))
+    record = pair.model_copy(
         update={
             "size": cropped(pair.size, margin),
             "sources": {
                 kind: SourceFile(path=pair.image(kind), sha256=pair.files[pair.image(kind)]) for kind in pair.sources
             },
-            "files": hashes,
-            "patches": tuple(patches),
+            "files": written.hashes,
+            "patches": written.patches,
             "checks": tuple(check for check in pair.checks if check.name not in _OUTDATED),
         }
-    ).model_dump(mode="json")
+    )
+    return {"record": record.model_dump(mode="json"), "view": written.view._asdict()}
 
 
 def _registered(path: Path, kind: Kind, margin: Margin, job: Job) -> Levels:

@@ -15,7 +15,7 @@ from sdd_bench.datasets.sources import SourcePair
 from sdd_bench.errors import ImageError, OutputError
 from sdd_bench.io.atomic import write_text
 from sdd_bench.io.images import read_image
-from sdd_bench.parallel import map_items
+from sdd_bench.parallel import WorkerPool, map_items
 
 
 def request_environments(
@@ -23,7 +23,7 @@ def request_environments(
     raw: Path,
     pairs: Sequence[SourcePair],
     *,
-    workers: int = 1,
+    workers: int | WorkerPool = 1,
     cluster: str | None = None,
     progress: bool = True,
 ) -> str:
@@ -35,7 +35,7 @@ def request_environments(
         path: the CSV; outside the raw folder.
         raw: the raw folder.
         pairs: all pairs.
-        workers: number of worker processes.
+        workers: number of worker processes, or a pool of them.
         cluster: address of a Dask scheduler to use instead.
         progress: show progress on the terminal.
 

@@ -24,18 +24,16 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from sdd_bench.datasets.folder_names import SPLITS, FolderNames, entries, holds_images, pair_by_stem, walk
-from sdd_bench.datasets.manifest import Kind
+from sdd_bench.datasets.folder_names import KINDS, SPLITS, FolderNames, entries, holds_images, pair_by_stem, walk
 from sdd_bench.datasets.sources import Found, Layout
 
-_KINDS: dict[str, Kind] = {"blur": "blur", "gt": "gt", "sharp": "gt", "aligned_gt": "aligned_gt"}
 _PATCHES = "train_patches"
 _SDD = FolderNames(
-    _KINDS,
+    KINDS,
     SPLITS,
     refused={_PATCHES: "holds patches, not the full images that prepare cuts patches from; move it away"},
 )
-_RELEASED = FolderNames(_KINDS, {"test": "test", _PATCHES: "train"})
+_RELEASED = FolderNames(KINDS, {"test": "test", _PATCHES: "train"})
 _REALDOF = FolderNames({"source": "blur", "target": "gt"}, {})
 _PATCH_NUMBER = re.compile(r"[_-]\d+$")
 

@@ -12,6 +12,7 @@ from sdd_bench.datasets.manifest import Environment, Kind, Split
 from sdd_bench.datasets.sources import SUFFIXES, Found, SourcePair, composed
 
 SPLITS: dict[str, Split] = {name: name for name in get_args(Split)}
+KINDS: dict[str, Kind] = {"blur": "blur", "sharp": "gt", "gt": "gt", "aligned_gt": "aligned_gt"}
 _ENVIRONMENTS: tuple[Environment, ...] = get_args(Environment)
 _ENVIRONMENT_WORD = re.compile(r"(?<![a-z])(indoor|outdoor)(?![a-z])")
 _SYSTEM_FILES = {"thumbs.db", "desktop.ini"}

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdd_bench.datasets.folder_names import (
+    KINDS,
     SPLITS,
     ImageFile,
     entries,
@@ -31,7 +32,6 @@ from sdd_bench.datasets.folder_names import (
 from sdd_bench.datasets.manifest import Environment, Kind, Split
 from sdd_bench.datasets.sources import SUFFIXES, Found, Layout, composed
 
-_KINDS: dict[str, Kind] = {"blur": "blur", "sharp": "gt", "gt": "gt", "aligned_gt": "aligned_gt"}
 _SUFFIX = re.compile(r"^(?P<stem>.+?)[ _.-](?P<word>blur|sharp|aligned_gt|gt)$", re.IGNORECASE)
 
 
@@ -77,7 +77,7 @@ def _find_scenes(raw: Path) -> Found:
     images = []
     for place, scene in _scene_folders(raw):
         for path in entries(scene):
-            kind = _KINDS.get(path.stem.casefold())
+            kind = KINDS.get(path.stem.casefold())
             if path.is_dir():
                 if holds_images(path):
                     found.problems.append(f"{path}: holds images, but a scene's are directly in its folder")
@@ -85,7 +85,7 @@ def _find_scenes(raw: Path) -> Found:
                 if kind is not None:
                     found.problems.append(f"{path}: not a kind of image that is read ({', '.join(SUFFIXES)})")
             elif kind is None:
-                found.problems.append(f"{path}: expected images named {', '.join(_KINDS)}; move it away or rename it")
+                found.problems.append(f"{path}: expected images named {', '.join(KINDS)}; move it away or rename it")
             else:
                 environments = place.environments | named_environments(scene.name)
                 images.append(ImageFile(path, kind, place.split, environments))
@@ -98,7 +98,7 @@ def _suffix_files(raw: Path) -> Iterator[tuple[_Place, Path, Kind | None]]:
         for path in entries(place.folder):
             if not path.is_dir() and is_image(path):
                 match = _SUFFIX.match(path.stem)
-                yield place, path, None if match is None else _KINDS[match["word"].casefold()]
+                yield place, path, None if match is None else KINDS[match["word"].casefold()]
 
 
 def _is_suffix(raw: Path) -> bool:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from sdd_bench.datasets.manifest import DatasetManifest, Kind, patch_path
 from sdd_bench.errors import DatasetError
-from sdd_bench.io.images import read_samples
+from sdd_bench.io.images import read_levels
 from sdd_bench.io.packing import Pack, Samples, open_pack, write_pack
-from sdd_bench.parallel import map_items
+from sdd_bench.parallel import WorkerPool, map_items
 
 PACK_NAME = "train_patches.h5"
 PACKED: tuple[Kind, ...] = ("blur", "gt")
@@ -35,7 +35,9 @@ def pack_problem(bit_depths: Sequence[int]) -> str | None:
     return None
 
 
-def write_patch_pack(folder: Path, manifest: DatasetManifest, *, workers: int = 1, progress: bool = True) -> None:
+def write_patch_pack(
+    folder: Path, manifest: DatasetManifest, *, workers: int | WorkerPool = 1, progress: bool = True
+) -> None:
     """Write the pack of a prepared dataset from its patch files, whole or not at all.
 
     Patches come in the order of the manifest: by stem, then by their place in the grid.
@@ -43,7 +45,7 @@ def write_patch_pack(folder: Path, manifest: DatasetManifest, *, workers: int = 
     Args:
         folder: the dataset's folder.
         manifest: its manifest.
-        workers: processes that decode the patch files.
+        workers: number of processes, or a pool of them, that decode the patch files.
         progress: show progress on the terminal.
 
     Raises:
@@ -85,7 +87,7 @@ def open_patch_pack(folder: Path, manifest: DatasetManifest) -> Pack:
 
 
 def _decoded(
-    folder: Path, places: list[tuple[str, int]], workers: int, progress: bool
+    folder: Path, places: list[tuple[str, int]], workers: int | WorkerPool, progress: bool
 ) -> Iterator[Mapping[str, Samples]]:
     for _, patches in map_items(
         partial(_read, folder), places, workers=workers, describe="packing patches", progress=progress
@@ -94,10 +96,4 @@ def _decoded(
 
 
 def _read(folder: Path, place: tuple[str, int]) -> dict[str, Samples]:
-    patches: dict[str, Samples] = {}
-    for kind in PACKED:
-        samples = read_samples(folder / patch_path(kind, *place))
-        if samples.dtype.kind != "u":
-            raise DatasetError(f"{patch_path(kind, *place)}: not 8 or 16 bits.")
-        patches[kind] = samples  # type: ignore[assignment]  # not float32, as just checked
-    return patches
+    return {kind: read_levels(folder / patch_path(kind, *place)) for kind in PACKED}

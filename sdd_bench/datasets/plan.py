@@ -20,6 +20,7 @@ from sdd_bench.datasets.sources import SourcePair
 from sdd_bench.datasets.splits import scene_count_notes, split_pairs
 from sdd_bench.errors import DatasetError, ImageError
 from sdd_bench.io.images import ImageInfo, image_info
+from sdd_bench.parallel import WorkerPool
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def plan_dataset(
     layout: str | None = None,
     split_csv: Path | None = None,
     environment_csv: Path | None = None,
-    workers: int = 1,
+    workers: int | WorkerPool = 1,
     cluster: str | None = None,
     progress: bool = True,
 ) -> Plan:
@@ -94,7 +95,7 @@ def plan_dataset(
         split_csv: table with the split of every scene or pair; see `sdd_bench.datasets.scene_labels`.
         environment_csv: table with the environment of scenes or pairs, likewise; it may be missing as long as there are
             environments to ask for.
-        workers: number of worker processes.
+        workers: number of worker processes, or a pool of them.
         cluster: address of a Dask scheduler to use instead.
         progress: show progress on the terminal.
 
@@ -139,7 +140,7 @@ def _checked(
     splits: Mapping[str, Split],
     preset: Preset,
     split_is_open: bool,
-    workers: int,
+    workers: int | WorkerPool,
     cluster: str | None,
     progress: bool,
 ) -> Findings:

@@ -206,6 +206,8 @@ def make_folder(folder: Path) -> None:
     Raises:
         OSError: it can't be made.
     """
+    if folder.is_dir():
+        return
     missing = [part for part in (folder, *folder.parents) if not part.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for part in missing:

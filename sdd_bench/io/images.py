@@ -51,6 +51,7 @@ __all__ = [
     "encode_image",
     "image_info",
     "read_image",
+    "read_levels",
     "read_samples",
     "write_image",
 ]
@@ -109,6 +110,24 @@ def read_samples(path: Path | str) -> NDArray[np.uint8] | NDArray[np.uint16] | N
         header = codec.read_header(io.BytesIO(data))
         stored = codec.decode(data, header)
         return np.ascontiguousarray(upright(_three_channels(stored), header.info.orientation))
+
+
+def read_levels(path: Path | str) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Read a picture of whole levels as they are stored.
+
+    Args:
+        path: a file with one of `IMAGE_SUFFIXES`.
+
+    Returns:
+        H x W x 3 RGB, uint8 or uint16.
+
+    Raises:
+        ImageError: it can't be read as what it claims to be, or holds floats.
+    """
+    samples = read_samples(path)
+    if samples.dtype.kind != "u":
+        raise ImageError(f"{path} holds {samples.dtype}: expected levels of 8 or 16 bits.")
+    return samples  # type: ignore[return-value]  # not float32, as just checked
 
 
 def image_info(path: Path | str) -> ImageInfo:

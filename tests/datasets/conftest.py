@@ -11,6 +11,7 @@ from sdd_bench.io.images import write_image
 
 MakePicture = Callable[..., np.ndarray]
 MakeRaw = Callable[..., Path]
+Touch = Callable[..., Path]
 
 
 def _picture(seed: int, width: int = 96, height: int = 64, bit_depth: int = 8) -> np.ndarray:
@@ -52,5 +53,19 @@ def make_raw(tmp_path: Path) -> MakeRaw:
                 path = raw / splits[number % len(splits)] / kind / f"{stem}{suffix}"
                 write_image(path, _picture(10 * number + place, width, height, bit_depth), bit_depth)  # type: ignore[arg-type]  # 8 or 16
         return raw
+
+    return make
+
+
+@pytest.fixture
+def touch(tmp_path: Path) -> Touch:
+    """Make empty files: layouts look at names only."""
+
+    def make(*names: str) -> Path:
+        for name in names:
+            path = tmp_path / "raw" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        return tmp_path / "raw"
 
     return make

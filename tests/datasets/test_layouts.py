@@ -14,20 +14,6 @@ from sdd_bench.errors import DatasetError, ProblemsError
 Touch = Callable[..., Path]
 
 
-@pytest.fixture
-def touch(tmp_path: Path) -> Touch:
-    """Make empty files: layouts look at names only."""
-
-    def make(*names: str) -> Path:
-        for name in names:
-            path = tmp_path / "raw" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-        return tmp_path / "raw"
-
-    return make
-
-
 def problems(raw: Path, layout: str | None = None) -> list[str]:
     with pytest.raises(ProblemsError) as caught:
         find_pairs(raw, layout)

@@ -190,20 +190,27 @@ def test_two_workers_write_the_same_bytes_as_one(make_raw: MakeRaw, tmp_path: Pa
     assert tree(tmp_path / "set1") == tree(tmp_path / "set2")
 
 
+def test_workers_of_a_run_without_checks_import_nothing_that_takes_long(tmp_path: Path) -> None:
+    loaded = "import sys, sdd_bench.datasets.prepare; print({'scipy', 'torch', 'h5py', 'jinja2'} & sys.modules.keys())"
+    run = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "set()"
+
+
 KILLED_AT_A_WRITE = """
 import os, signal, sys
-import sdd_bench.datasets.prepare as module
+from sdd_bench.datasets.prepare import prepare
+from sdd_bench.io.atomic import FileBatch
 
-def encode_until_killed(path, image, bit_depth, left=[int(sys.argv[3])], encode=module.encode_image):
+def write_until_killed(batch, path, data, left=[int(sys.argv[3])], write=FileBatch.write_bytes):
     left[0] -= 1
     if left[0] < 0:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.with_name(".sdd-bench-tmp-" + path.name).write_bytes(b"not yet whole")  # as io.atomic leaves it
         os.kill(os.getpid(), signal.SIGKILL)
-    return encode(path, image, bit_depth)
+    write(batch, path, data)
 
-module.encode_image = encode_until_killed
-module.prepare(sys.argv[1], sys.argv[2], "as-is", patch_size=32, stride=24, progress=False)
+FileBatch.write_bytes = write_until_killed
+prepare(sys.argv[1], sys.argv[2], "as-is", patch_size=32, stride=24, progress=False)
 """
 
 

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import cv2
 import numpy as np
@@ -12,8 +14,9 @@ import pytest
 from sdd_bench.datasets.manifest import Check, DatasetManifest, read_manifest
 from sdd_bench.datasets.patches import gray_levels, sharpness_energy
 from sdd_bench.datasets.prepare import prepare
-from sdd_bench.datasets.prepare_report import PairView, PatchGrid, write_prepare_report
+from sdd_bench.datasets.prepare_report import PairView, PatchGrid
 from sdd_bench.datasets.prepare_report_page import render
+from sdd_bench.errors import OutputError
 
 MakeRaw = Callable[..., Path]
 HOSTILE = "<img src=x onerror='alert(1)'>\"' {{ 7 * 7 }}"
@@ -140,10 +143,20 @@ def test_nothing_is_loaded_from_outside_the_file_and_no_script_runs(dataset: Pat
     assert {(attrs["href"] or "")[1:] for attrs in page.find("a")} <= ids
 
 
-def test_the_same_dataset_gives_the_same_bytes_with_one_worker_or_two(dataset: Path) -> None:
-    before = (dataset / "prepare_report.html").read_bytes()
-    write_prepare_report(dataset, read_manifest(dataset), workers=2, progress=False)
-    assert (dataset / "prepare_report.html").read_bytes() == before
+def test_a_run_with_two_workers_or_resumed_gives_the_same_report(make_raw: MakeRaw, tmp_path: Path) -> None:
+    raw = make_raw(["a_indoor", "b", "c_outdoor", "d"])
+    options: dict[str, Any] = {"patch_size": 32, "stride": 24, "progress": False}
+    prepare(raw, tmp_path / "one", "as-is", **options)
+    prepare(raw, tmp_path / "two", "as-is", workers=2, **options)
+    with (
+        pytest.raises(OutputError, match="nothing more"),
+        mock.patch("sdd_bench.datasets.prepare.write_manifest", side_effect=OutputError("nothing more")),
+    ):
+        prepare(raw, tmp_path / "resumed", "as-is", **options)
+    with mock.patch("sdd_bench.datasets.prepare.prepare_pair", side_effect=AssertionError("done already")):
+        prepare(raw, tmp_path / "resumed", "as-is", **options)
+    reports = {(tmp_path / name / "prepare_report.html").read_bytes() for name in ("one", "two", "resumed")}
+    assert len(reports) == 1
 
 
 def test_a_dataset_without_patches_or_training_pairs_has_a_report(make_raw: MakeRaw, tmp_path: Path) -> None:

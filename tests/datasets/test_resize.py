@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdd_bench.datasets.resize import resize_area, resize_problem
+from sdd_bench.datasets import resize
+from sdd_bench.datasets.resize import reduce_levels, reduce_samples, resize_area, resize_problem
+from sdd_bench.io.samples import to_float
 
 
 def test_halving_is_the_mean_of_each_block_of_four() -> None:
@@ -24,6 +26,36 @@ def test_a_fractional_reduction_weighs_pixels_by_covered_area() -> None:
 def test_an_image_of_the_target_size_is_returned_as_it_is() -> None:
     image = np.zeros((4, 6, 3), np.float32)
     assert resize_area(image, (6, 4)) is image
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("target", [(60, 40), (30, 20), (20, 40), (60, 8), (45, 30), (7, 5), (1, 1)])
+def test_an_image_reduced_stripe_by_stripe_is_the_image_reduced_at_once(
+    dtype: type, target: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resize, "_STRIPE", 1000)
+    samples = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (40, 60, 3), dtype, endpoint=True)
+    at_once = resize_area(to_float(samples), target)
+    np.testing.assert_array_equal(reduce_samples(samples, target), at_once, strict=True)
+    for bit_depth in (8, 16):
+        found = reduce_levels(samples, target, bit_depth)  # type: ignore[arg-type]  # 8 or 16
+        assert found.dtype == f"uint{bit_depth}"
+        np.testing.assert_allclose(found, at_once.astype(float) * (2**bit_depth - 1), atol=0.51)
+
+
+def test_means_of_levels_are_rounded_half_to_even() -> None:
+    # Blocks of four that sum to 2, 6, 1 and 7: means of a half, one and a half, a quarter and one and three quarters.
+    row = np.array([[2, 0, 6, 0, 1, 0, 7, 0], [0] * 8], np.uint8)
+    levels = np.repeat(row[:, :, np.newaxis], 3, axis=2)
+    assert reduce_levels(levels, (4, 1), 8)[0, :, 0].tolist() == [0, 2, 0, 2]
+
+
+def test_all_levels_of_16_bits_become_the_nearest_of_8_and_come_back() -> None:
+    levels = np.repeat(np.arange(65536, dtype=np.uint16).reshape(256, 256, 1), 3, axis=2)
+    of_8 = reduce_levels(levels, (256, 256), 8)
+    np.testing.assert_array_equal(of_8, np.rint(levels / 257))
+    np.testing.assert_array_equal(reduce_levels(of_8, (256, 256), 16), of_8.astype(np.uint16) * 257)
+    assert reduce_levels(levels, (256, 256), 16) is levels
 
 
 @pytest.mark.parametrize(

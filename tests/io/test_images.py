@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from sdd_bench.errors import ImageError, OutputError
-from sdd_bench.io.images import image_info, read_image, read_samples, write_image
+from sdd_bench.io.images import image_info, read_image, read_levels, read_samples, write_image
 
 SUFFIXES = pytest.mark.parametrize("suffix", [".png", ".tif", ".tiff"])
 DEPTHS = pytest.mark.parametrize("bit_depth", [8, 16])
@@ -191,3 +191,11 @@ def test_a_limit_set_for_opencv_by_the_environment_is_named_in_the_error(tmp_pat
     )
     assert "ImageError" in run.stderr
     assert "OPENCV_IO_MAX_IMAGE_PIXELS" in run.stderr
+
+
+def test_levels_are_read_as_they_are_stored_and_floats_are_refused(tmp_path: Path, rgb8: np.ndarray) -> None:
+    write_image(tmp_path / "a.png", rgb8)
+    np.testing.assert_array_equal(read_levels(tmp_path / "a.png"), rgb8, strict=True)
+    write_image(tmp_path / "a.npy", rgb8)
+    with pytest.raises(ImageError, match=r"a\.npy holds float32: expected levels of 8 or 16 bits"):
+        read_levels(tmp_path / "a.npy")

@@ -8,32 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
-from sdd_bench.alignment.similarity import estimate_similarity
-from sdd_bench.datasets.checks.duplicates import look_hash, nearest
-from sdd_bench.datasets.checks.measures import (
-    Picture,
-    clipped_share,
-    corner_displacement,
-    detail_gain,
-    difference,
-    light_ratios,
-    reduced,
-)
+from sdd_bench.datasets.checks.duplicates import nearest
 from sdd_bench.datasets.checks.rules import CHECKS, CheckKind, CheckRule
 from sdd_bench.datasets.manifest import Check, Split
 from sdd_bench.datasets.sources import SourcePair
-from sdd_bench.errors import ImageError
-from sdd_bench.io.images import read_samples
-from sdd_bench.io.samples import to_float
-from sdd_bench.parallel import map_items
+from sdd_bench.parallel import WorkerPool, map_items
 
 _SIMILAR = ("duplicate", "leak")
-_VIEW_SIDE = 2048
-# At more pixels coarse zooms are found less often, and displacements of interest are many pixels still.
-_ALIGNED_SIDE = 768
-_SMALLEST_ALIGNED = 64
 _DIGITS = 4  # of values: what is beyond may depend on the number of threads
 
 
@@ -57,7 +38,9 @@ class Findings:
     problems: list[str] = field(default_factory=list)
 
 
-class _Looked(NamedTuple):
+class Looked(NamedTuple):
+    """What was measured on one pair: a value by check, and the hash of how its sharp picture looks."""
+
     values: dict[str, Value]
     look: bytes
 
@@ -68,7 +51,7 @@ def check_pairs(
     splits: Mapping[str, Split],
     rules: Mapping[str, CheckRule],
     *,
-    workers: int = 1,
+    workers: int | WorkerPool = 1,
     cluster: str | None = None,
     progress: bool = True,
 ) -> Findings:
@@ -81,17 +64,19 @@ def check_pairs(
         pairs: pairs whose images agree in size and bit depth.
         splits: split by stem.
         rules: rule by check, all of them.
-        workers: number of worker processes.
+        workers: number of worker processes, or a pool of them.
         cluster: address of a Dask scheduler to use instead.
         progress: show progress on the terminal.
     """
     wanted = tuple(name for name, rule in rules.items() if rule.level != "off")
     if not wanted:
         return Findings({pair.stem: () for pair in pairs})
-    looked: dict[str, _Looked] = {}
+    from sdd_bench.datasets.checks.look import look_or_explain  # alignment takes a second to import
+
+    looked: dict[str, Looked] = {}
     problems: list[str] = []
     for pair, result in map_items(
-        partial(_look_or_explain, raw, wanted),
+        partial(look_or_explain, raw, wanted),
         pairs,
         workers=workers,
         cluster=cluster,
@@ -118,54 +103,8 @@ def check_pairs(
     return Findings(checks, problems)
 
 
-def _look_or_explain(raw: Path, wanted: tuple[str, ...], pair: SourcePair) -> _Looked | str:
-    try:
-        return _look(raw, wanted, pair)
-    except ImageError as error:
-        return str(error)
-
-
-def _look(raw: Path, wanted: tuple[str, ...], pair: SourcePair) -> _Looked:
-    samples = {kind: read_samples(raw / source) for kind, source in pair.sources.items()}
-    blur, sharp = samples["blur"], samples["gt"]
-    values: dict[str, Value] = {}
-    if "identical" in wanted:
-        values["identical"] = Value(difference(blur, sharp))
-    if "clipped" in wanted:
-        values["clipped"] = Value(max(clipped_share(blur), clipped_share(sharp)))
-    views = [reduced(to_float(each), _VIEW_SIDE) for each in (blur, sharp)]
-    if "swapped" in wanted:
-        values["swapped"] = Value(detail_gain(*views))
-    if "exposure" in wanted or "colour" in wanted:
-        values |= _light(*views)
-    if "misaligned" in wanted:
-        values["misaligned"] = _misalignment(*(reduced(view, _ALIGNED_SIDE) for view in views))
-    return _Looked(values, look_hash(views[1]))
-
-
-def _light(blur: Picture, sharp: Picture) -> dict[str, Value]:
-    stops = light_ratios(blur, sharp)
-    if stops is None:
-        return dict.fromkeys(("exposure", "colour"), Value(None, "too much of the pictures is black or clipped"))
-    detail = f"red {stops[0]:+.2f}, green {stops[1]:+.2f}, blue {stops[2]:+.2f} stops"
-    return {
-        "exposure": Value(abs(float(np.mean(stops))), detail),
-        "colour": Value(float(stops.max() - stops.min()), detail),
-    }
-
-
-def _misalignment(blur: Picture, sharp: Picture) -> Value:
-    if min(blur.shape[:2]) < _SMALLEST_ALIGNED:
-        return Value(None, f"pictures with a side below {_SMALLEST_ALIGNED} pixels can't be aligned")
-    found = estimate_similarity(blur, sharp)
-    if not found.converged:
-        return Value(None, found.reason)
-    x, y = (100 * shift / max(blur.shape[:2]) for shift in found.shift)
-    return Value(corner_displacement(found, blur.shape), f"zoom {found.zoom:.4f}, shift {x:+.2f} % and {y:+.2f} %")
-
-
 def _compare_scenes(
-    pairs: Sequence[SourcePair], looked: Mapping[str, _Looked], splits: Mapping[str, Split], wanted: Sequence[str]
+    pairs: Sequence[SourcePair], looked: Mapping[str, Looked], splits: Mapping[str, Split], wanted: Sequence[str]
 ) -> None:
     if not pairs:
         return

@@ -15,6 +15,7 @@ from sdd_bench.datasets.checks.measures import (
     difference,
     light_ratios,
     reduced,
+    reduced_view,
 )
 from sdd_bench.datasets.scenes import load_photograph
 
@@ -94,3 +95,20 @@ def test_reducing_keeps_small_pictures_and_the_shape_of_large_ones() -> None:
     assert reduced(picture, 4000) is picture
     assert reduced(picture, 300).shape == (200, 300, 3)
     assert reduced(picture[:1], 10).shape == (1, 10, 3)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("longest", [500, 300, 150, 77])
+def test_a_view_of_samples_is_the_reduced_picture_of_floats(dtype: type, longest: int) -> None:
+    samples = np.rint(photograph()[:200, :300] * np.iinfo(dtype).max).astype(dtype)
+    picture = samples.astype(np.float32) / np.float32(np.iinfo(dtype).max)
+    np.testing.assert_array_equal(reduced_view(samples, longest), reduced(picture, longest), strict=True)
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([np.uint8, np.uint16, np.float32]))
+def test_a_pixel_counts_as_clipped_once_however_many_of_its_channels_are(seed: int, dtype: type) -> None:
+    rng = np.random.default_rng(seed)
+    clipped = rng.random((70, 5, 3)) < 0.3
+    peak = 1 if dtype is np.float32 else np.iinfo(dtype).max
+    samples = np.where(clipped, peak, peak // 2 if peak > 1 else 0.5).astype(dtype)
+    assert clipped_share(samples) == pytest.approx(100 * np.mean([pixel.any() for pixel in clipped.reshape(-1, 3)]))
