@@ -10,29 +10,45 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sdd_bench import alignment, metrics
+    from sdd_bench import alignment, metrics, models, training
     from sdd_bench.analysis.run import analyze
     from sdd_bench.datasets.dataset import open_dataset
     from sdd_bench.datasets.prepare import prepare
     from sdd_bench.datasets.synthesis import synthesize
     from sdd_bench.evaluation.run import evaluate
+    from sdd_bench.leaderboard.reference import train_reference
+    from sdd_bench.models.predict import predict
 
-__all__ = ["alignment", "analyze", "evaluate", "metrics", "open_dataset", "prepare", "synthesize"]
+__all__ = [
+    "alignment",
+    "analyze",
+    "evaluate",
+    "metrics",
+    "models",
+    "open_dataset",
+    "predict",
+    "prepare",
+    "synthesize",
+    "train_reference",
+    "training",
+]
 __version__ = _version("sdd-bench")
 
 _HOMES = {
     "analyze": "analysis.run",
     "evaluate": "evaluation.run",
     "open_dataset": "datasets.dataset",
+    "predict": "models.predict",
     "prepare": "datasets.prepare",
     "synthesize": "datasets.synthesis",
+    "train_reference": "leaderboard.reference",
 }
 
 
 def __getattr__(name: str) -> object:
     if name in _HOMES:
         return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    if name in {"alignment", "metrics"}:
+    if name in {"alignment", "metrics", "models", "training"}:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

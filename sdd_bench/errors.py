@@ -42,6 +42,10 @@ class ResultError(SddBenchError):
     """A result file can't be read or can't be combined with the others."""
 
 
+class SubmissionError(SddBenchError):
+    """A submission's archive is not one that is read."""
+
+
 class OutputError(SddBenchError):
     """An output can't be written, or would overwrite something that is not ours."""
 
@@ -50,12 +54,20 @@ class WorkerError(SddBenchError):
     """A worker process or a cluster can't do the work it was given."""
 
 
+class ModelError(SddBenchError):
+    """A model is unknown, or its checkpoint is not the one it should be."""
+
+
 class TrainingError(SddBenchError):
     """A part of training was given tensors or parameters it is not defined for."""
 
 
 class DeviceError(SddBenchError):
     """A device to compute on is not there."""
+
+
+class PredictionError(SddBenchError):
+    """A method can't be run as asked, or what it made is no picture."""
 
 
 class ProblemsError(SddBenchError):

@@ -7,90 +7,35 @@ error that names the ways out, never a reason to go on with something else.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from sdd_bench.errors import WeightsError, unknown_name
 from sdd_bench.io.atomic import atomic_path, write_text
 from sdd_bench.io.download import Progress, download
 from sdd_bench.io.hashing import sha256
 from sdd_bench.io.state_dicts import read_state_dict
+from sdd_bench.weight_files import REGISTRY, WeightFile
 
-
-@dataclass(frozen=True)
-class WeightFile:
-    """One file of the registry.
-
-    Attributes:
-        name: what commands call it.
-        used_by: what needs it.
-        file: its name in the cache folder.
-        url: where its authors offer it.
-        sha256: the hash as far as it is known: 64 hexadecimal digits, the first few of them, or none.
-        size: bytes, None if not known.
-        licence: under which terms its authors offer it.
-        citation: whose work it is.
-    """
-
-    name: str
-    used_by: str
-    file: str
-    url: str
-    sha256: str
-    size: int | None
-    licence: str
-    citation: str
-
-    @property
-    def pinned(self) -> Literal["full", "prefix", "unverified"]:
-        """How much of the hash is known: a file can only be verified as far as that."""
-        return "full" if len(self.sha256) == 64 else "prefix" if self.sha256 else "unverified"
-
-
-_PWCNET = "Sun, Yang, Liu, Kautz: PWC-Net: CNNs for Optical Flow Using Pyramid, Warping, and Cost Volume. CVPR 2018"
-REGISTRY: dict[str, WeightFile] = {
-    entry.name: entry
-    for entry in (
-        # The digits in the file name are the hash's first ones, by the convention of torch.hub, which checks them; the
-        # rest and the size are as recorded by many who have the file.
-        WeightFile(
-            name="alexnet",
-            used_by="LPIPS",
-            file="alexnet-owt-7be5be79.pth",
-            url="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
-            sha256="7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
-            size=244_408_911,
-            licence="BSD-3-Clause",
-            citation="Krizhevsky: One weird trick for parallelizing convolutional neural networks. 2014 (torchvision)",
-        ),
-        # ptlflow's checkpoint "things" of its model "pwcnet", which is the network with dense connections.
-        WeightFile(
-            name="pwcnet-ptlflow",
-            used_by="flow pwcnet",
-            file="pwcdcnet-things-cc223701.ckpt",
-            url="https://github.com/hmorimitsu/ptlflow/releases/download/weights1/pwcdcnet-things-cc223701.ckpt",
-            sha256="cc223701",
-            size=None,
-            licence="CC BY-NC-SA 4.0",
-            citation=_PWCNET + " (ptlflow)",
-        ),
-        # The official Caffe weights as ported by Niklaus, kept by torch.hub under the name "pwc-default".
-        WeightFile(
-            name="pwc-default",
-            used_by="flow pwcnet, protocol jdrl2022",
-            file="pwc-default.pytorch",
-            url="http://content.sniklaus.com/github/pytorch-pwc/network-default.pytorch",
-            sha256="",
-            size=None,
-            licence="CC BY-NC-SA 4.0",
-            citation=_PWCNET + "; Niklaus: A Reimplementation of PWC-Net Using PyTorch. 2018",
-        ),
-    )
-}
+__all__ = [
+    "REGISTRY",
+    "Status",
+    "WeightFile",
+    "add",
+    "cache_folder",
+    "entry",
+    "fetch",
+    "find",
+    "folder",
+    "how_to_get",
+    "path",
+    "status",
+    "verify",
+]
 
 
 @dataclass(frozen=True)
@@ -135,17 +80,18 @@ def entry(name: str) -> WeightFile:
 
 def status() -> list[Status]:
     """List all files of the registry and whether they are there; nothing is hashed."""
-    paths = {known: folder() / known.file for known in REGISTRY.values()}
-    return [Status(known, path, path.is_file()) for known, path in paths.items()]
+    return [Status(known, folder() / known.file, _is_here(known)) for known in REGISTRY.values()]
 
 
 def how_to_get(name: str) -> str:
     """Say in one line how to get a file, with and without internet."""
-    size = entry(name).size
-    about = f"{size / 1e6:.0f} MB, {entry(name).licence}" if size else entry(name).licence
+    known = entry(name)
+    about = f"{known.size / 1e6:.0f} MB, {known.licence}" if known.size else known.licence
+    if known.by_hand:
+        return f"See {known.url} ({about}): {known.by_hand}, then run `sdd-bench weights add {name} FILE`."
     return (
         f"Run `sdd-bench weights fetch {name}` ({about}), or on a machine without internet "
-        f"`sdd-bench weights add {name} FILE`."
+        f"`sdd-bench weights add {name} {'FOLDER' if known.parts else 'FILE'}`."
     )
 
 
@@ -155,11 +101,11 @@ def find(name: str) -> Path | None:
     Raises:
         WeightsError: unknown name, or what is there is not the right file.
     """
-    path = folder() / entry(name).file
-    if not path.is_file():
+    known = entry(name)
+    if not _is_here(known):
         return None
     verify(name)
-    return path
+    return folder() / known.file
 
 
 def path(name: str) -> Path:
@@ -179,22 +125,14 @@ def verify(name: str) -> str:
     """Hash a file in the cache and compare it with what the registry pins, and with what it was when it came in.
 
     Returns:
-        The SHA-256 of the file. How far it is pinned is in `WeightFile.pinned`.
+        The SHA-256 of the file, or of the lines of the hashes of a set's files. How far it is pinned is in
+        `WeightFile.pinned`.
 
     Raises:
         WeightsError: unknown name, no such file, or another hash.
     """
-    known, target = entry(name), folder() / entry(name).file
-    if not target.is_file():
-        raise WeightsError(f"the weights {name} are missing: no {target}. {how_to_get(name)}")
-    digest = _require_hash(target, known, shown_as=target)
-    record = _record(target)
-    if record.is_file() and not record.read_text(encoding="utf-8").startswith(digest):
-        raise WeightsError(
-            f"{target} has changed since it was added: SHA-256 {digest}, recorded in {record.name} was "
-            f"{record.read_text(encoding='utf-8').split()[0]}. Delete it and get it again. {how_to_get(name)}"
-        )
-    return digest
+    digests = [_verify(name, file) for file in entry(name).files()]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def add(name: str, file: Path | str) -> Path:
@@ -202,7 +140,7 @@ def add(name: str, file: Path | str) -> Path:
 
     Args:
         name: which file of the registry it is.
-        file: where it lies now; it stays there.
+        file: where it lies now; it stays there. Of a set, the folder with its files.
 
     Returns:
         Its place in the cache.
@@ -212,9 +150,13 @@ def add(name: str, file: Path | str) -> Path:
         OutputError: the cache can't be written.
     """
     known, source = entry(name), Path(file)
-    if not source.is_file():
-        raise WeightsError(f"{source} is no file. {how_to_get(name)}")
-    return _install(known, source, shutil.copyfile)
+    sources = [source / part for part, _ in known.parts] or [source]
+    for given in sources:
+        if not given.is_file():
+            raise WeightsError(f"{given} is no file. {how_to_get(name)}")
+    for part, given in zip(known.files(), sources, strict=True):
+        _install(part, given, shutil.copyfile)
+    return folder() / known.file
 
 
 def fetch(name: str, progress: Progress | None = None) -> Path:
@@ -230,18 +172,44 @@ def fetch(name: str, progress: Progress | None = None) -> Path:
         Its place in the cache.
 
     Raises:
-        WeightsError: unknown name, no connection, or the server sent something else.
+        WeightsError: unknown name, no connection, the server sent something else, or only a page or an archive is
+            offered.
         OutputError: the cache can't be written.
     """
     known = entry(name)
     if (found := find(name)) is not None:
         return found
-    part = folder() / f"{known.file}.part"
-    download(known.url, part, progress)
-    return _install(known, part, os.replace)
+    if known.by_hand:
+        raise WeightsError(f"the weights {name} can't be fetched by a command. {how_to_get(name)}")
+    for file in known.files():
+        if (folder() / file.file).is_file():  # of a set that is not whole
+            _verify(name, file)
+            continue
+        part = folder() / f"{file.file}.part"
+        download(file.url, part, progress)
+        _install(file, part, os.replace)
+    return folder() / known.file
 
 
-def _install(known: WeightFile, source: Path, bring: Callable[[Path, Path], object]) -> Path:
+def _is_here(known: WeightFile) -> bool:
+    return all((folder() / file.file).is_file() for file in known.files())
+
+
+def _verify(name: str, file: WeightFile) -> str:
+    target = folder() / file.file
+    if not target.is_file():
+        raise WeightsError(f"the weights {name} are missing: no {target}. {how_to_get(name)}")
+    digest = _require_hash(target, file, shown_as=target)
+    record = _record(target)
+    if record.is_file() and not record.read_text(encoding="utf-8").startswith(digest):
+        raise WeightsError(
+            f"{target} has changed since it was added: SHA-256 {digest}, recorded in {record.name} was "
+            f"{record.read_text(encoding='utf-8').split()[0]}. Delete it and get it again. {how_to_get(name)}"
+        )
+    return digest
+
+
+def _install(known: WeightFile, source: Path, bring: Callable[[Path, Path], object]) -> None:
     target = folder() / known.file
     with atomic_path(target) as temporary:
         try:
@@ -255,7 +223,6 @@ def _install(known: WeightFile, source: Path, bring: Callable[[Path, Path], obje
         digest = _require_hash(temporary, known, shown_as=source)
         _record(target).unlink(missing_ok=True)
     write_text(_record(target), f"{digest}  {target.name}\n")  # as `sha256sum --check` reads it
-    return target
 
 
 def _record(target: Path) -> Path:

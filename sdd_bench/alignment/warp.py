@@ -70,43 +70,55 @@ def warp(
     return warped[0].permute(1, 2, 0).numpy().reshape(image.shape)
 
 
-def warp_jdrl2022(image: NDArray[np.float32], flow: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Samples a picture as the released JDRL evaluation does: bilinear, border repeated, on a grid slightly off.
+@overload
+def warp_jdrl2022(image: NDArray[np.float32], flow: NDArray[np.float32]) -> NDArray[np.float32]: ...
+@overload
+def warp_jdrl2022(image: torch.Tensor, flow: torch.Tensor) -> torch.Tensor: ...
+def warp_jdrl2022(
+    image: NDArray[np.float32] | torch.Tensor, flow: NDArray[np.float32] | torch.Tensor
+) -> NDArray[np.float32] | torch.Tensor:
+    """Samples a picture as the JDRL release does: bilinear, border repeated, on a grid slightly off.
 
     The grid divides by (w - 1) / 2, so -1..1 spans the pixel centres, and is sampled as if -1..1 spanned the pixel
     edges: flow f at pixel i reads position (i + f) w / (w - 1) - 1/2, so even a flow of zeros moves the picture by up
     to half a pixel. The published numbers contain this defect; `warp` is the right one.
 
     Args:
-        image: H x W x C, float32.
-        flow: H x W x 2, float32, (x, y) in pixels, finite.
+        image: array H x W x C, float32; or tensor N x C x H x W, float32 or float64, differentiable.
+        flow: array H x W x 2, float32, or tensor N x 2 x H x W: (x, y) in pixels, finite.
 
     Returns:
-        The warped picture, H x W x C, float32.
+        The warped picture: kind, shape and dtype (and device) of `image`.
 
     Raises:
-        AlignmentError: shapes or dtypes do not fit, a side is a single pixel, or the flow is not finite.
+        AlignmentError: shapes, dtypes or devices do not fit, a side is a single pixel, or the flow is not finite.
     """
+    import torch
+
+    if isinstance(image, torch.Tensor) and isinstance(flow, torch.Tensor):
+        _check_tensors(image, flow)
+        return _sample_jdrl2022(image, flow.to(image.dtype))
+    if not isinstance(image, np.ndarray) or not isinstance(flow, np.ndarray):
+        raise AlignmentError(
+            f"expected two numpy arrays or two tensors, got {type(image).__name__} and {type(flow).__name__}"
+        )
     _check_arrays(image, flow)
     if image.ndim != 3 or image.dtype != np.float32 or flow.dtype != np.float32:
         raise AlignmentError(f"expected float32 H x W x C and flow, got {image.dtype} {image.shape} and {flow.dtype}")
+    warped = _sample_jdrl2022(_as_batch(image), _as_batch(flow))
+    return np.ascontiguousarray(warped[0].permute(1, 2, 0).numpy())
+
+
+def _sample_jdrl2022(image: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
     import torch
 
-    height, width = image.shape[:2]
+    height, width = image.shape[2:]
     if min(height, width) < 2:
         raise AlignmentError(f"the jdrl2022 grid needs at least 2 pixels a side, got {width} x {height}")
-    across, down = _as_batch(flow)[0]
-    grid = torch.stack(
-        [
-            torch.linspace(-1, 1, width).expand(height, width) + across / ((width - 1) / 2),
-            torch.linspace(-1, 1, height)[:, None].expand(height, width) + down / ((height - 1) / 2),
-        ],
-        dim=-1,
-    )
-    warped = torch.nn.functional.grid_sample(
-        _as_batch(image), grid[None], mode="bilinear", padding_mode="border", align_corners=False
-    )
-    return np.ascontiguousarray(warped[0].permute(1, 2, 0).numpy())
+    across = torch.linspace(-1, 1, width, dtype=flow.dtype, device=flow.device).expand(height, width)
+    down = torch.linspace(-1, 1, height, dtype=flow.dtype, device=flow.device)[:, None].expand(height, width)
+    grid = torch.stack([across + flow[:, 0] / ((width - 1) / 2), down + flow[:, 1] / ((height - 1) / 2)], dim=-1)
+    return torch.nn.functional.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
 def _as_batch(array: FloatArray) -> torch.Tensor:

@@ -21,10 +21,13 @@ _COMMANDS = {
     "verify": "Check that every file of a prepared dataset is there and as it was written.",
     "analyze": "Measure how badly the pairs of a dataset are misaligned.",
     "align": "Register a dataset: move every ground truth by its zoom and shift.",
+    "predict": "Run a model, or a program of your own, over a dataset or a folder of pictures.",
+    "train-reference": "Train JDRL or RGL with misaligned pairs, score the network and make its entry.",
     "evaluate": "Score a folder of predictions.",
     "protocols": "List the evaluation protocols, or explain one.",
     "compare": "Say which of several methods are better, and which can't be told apart.",
     "leaderboard": "Keep entries, check them, and make tables.",
+    "submit": "Pack predictions for a leaderboard, or check what someone packed.",
     "weights": "Get, add and verify the weight files that some metrics and flows need.",
 }
 
@@ -38,7 +41,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(f"{__name__}.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -57,7 +57,7 @@ def fetch(name: str) -> None:
 @click.argument("name")
 @click.argument("file", type=click.Path(path_type=Path))
 def add(name: str, file: Path) -> None:
-    """Check FILE and copy it into the cache as the weights NAME, for machines without internet."""
+    """Check FILE, or the folder of a set, and copy it into the cache as the weights NAME: without internet."""
     from sdd_bench import weights as files
 
     _say(name, files.add(name, file))

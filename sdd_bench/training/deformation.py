@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from sdd_bench.alignment.flow import FlowBackend
-from sdd_bench.alignment.warp import warp
+from sdd_bench.alignment.warp import warp, warp_jdrl2022
 from sdd_bench.errors import TrainingError
 from sdd_bench.training.losses import charbonnier
 from sdd_bench.training.masks import MaskName, calibration_mask
@@ -94,7 +94,7 @@ def deform(
         towards: the same shape.
         estimate: computes the flow.
         mask: which calibration mask, or ``"none"``.
-        interpolation: how to sample, see `sdd_bench.alignment.warp`.
+        interpolation: how to sample, see `sdd_bench.alignment.warp`; ``jdrl2022`` is that of the release, slightly off.
 
     Returns:
         The deformed pictures (float32, or float64 if `picture` is) with flow and mask.
@@ -127,7 +127,7 @@ def deblurring_loss(
         estimate: computes both flows.
         mask: which calibration mask, or ``"none"``.
         cycle: whether to add the second term.
-        interpolation: how to sample, see `sdd_bench.alignment.warp`.
+        interpolation: how to sample, see `sdd_bench.alignment.warp`; ``jdrl2022`` is that of the release, slightly off.
 
     Returns:
         The loss with the deformed pictures, flows and masks.
@@ -154,7 +154,8 @@ def _along(
 ) -> Deformation:
     values = picture.to(torch.promote_types(picture.dtype, torch.float32))
     trusted = None if mask == "none" else calibration_mask(flow, mask)
-    return Deformation(warp(values, flow, interpolation), flow, trusted)
+    warped = warp_jdrl2022(values, flow) if interpolation == "jdrl2022" else warp(values, flow, interpolation)
+    return Deformation(warped, flow, trusted)
 
 
 def _require_pairs(source: torch.Tensor, target: torch.Tensor) -> None:

@@ -12,18 +12,14 @@ from torch.autograd.function import once_differentiable
 
 from sdd_bench.device import one_thread
 from sdd_bench.errors import TrainingError
-from sdd_bench.training.rings import rings_up_to
+from sdd_bench.models.isotropic_kernels import seed_channels
+from sdd_bench.models.rings import rings_up_to
 
 # Pixels worked on at once. On a processor what belongs to them stays in the cache; a GPU needs many at a time.
 # These are some hundred short steps each: threads would mostly wait for each other, for seconds where others use the
 # cores, hence one thread.
 _CPU_STEP = 8192
 _GPU_STEP = 1 << 19
-
-
-def seed_channels(radii: int = 8) -> int:
-    """Number of seed channels of kernels 2 ... `radii`, 2 + 3 + ... + radii: 35 for eight."""
-    return radii * (radii + 1) // 2 - 1
 
 
 def isotropic_blur(image: torch.Tensor, seeds: torch.Tensor, radii: int = 8) -> torch.Tensor:
@@ -35,7 +31,7 @@ def isotropic_blur(image: torch.Tensor, seeds: torch.Tensor, radii: int = 8) -> 
     module.) Outside of the picture are zeros.
 
     The result is exact, but no kernel is ever built: it follows from the sums of the picture over rings, see
-    `sdd_bench.training.rings`. Differentiable once, in both arguments; backward computes the sums again instead of
+    `sdd_bench.models.rings`. Differentiable once, in both arguments; backward computes the sums again instead of
     keeping them. Products of matrices are involved: with PyTorch's `set_float32_matmul_precision` at anything but
     ``"highest"``, its default, float32 is off by more than rounding.
 

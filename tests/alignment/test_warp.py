@@ -245,3 +245,18 @@ def test_jdrl2022_warp_scales_flow_by_the_same_ratio():
 def test_jdrl2022_warp_refuses_single_pixel_sides(shape):
     with pytest.raises(AlignmentError, match="at least 2 pixels"):
         warp_jdrl2022(np.zeros((*shape, 3), np.float32), np.zeros((*shape, 2), np.float32))
+
+
+def test_jdrl2022_warp_of_tensors_is_that_of_arrays_and_passes_gradients_on():
+    image, flow = picture(), wavy_flow().astype(np.float32)
+    tensor = as_tensor(image).requires_grad_()
+    read = warp_jdrl2022(tensor, as_tensor(flow))
+    np.testing.assert_array_equal(read[0].detach().permute(1, 2, 0).numpy(), warp_jdrl2022(image, flow))
+    read.sum().backward()
+    # Sampling is a weighted mean, so what flows back is as much as flowed in.
+    assert tensor.grad.sum().item() == pytest.approx(read.numel(), rel=1e-4)
+
+
+def test_jdrl2022_warp_does_not_mix_arrays_and_tensors():
+    with pytest.raises(AlignmentError, match="two numpy arrays or two tensors"):
+        warp_jdrl2022(picture(), as_tensor(wavy_flow()))

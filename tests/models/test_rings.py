@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from sdd_bench.training.rings import rings_up_to
+from sdd_bench.models.rings import rings_up_to
 
 
 def slab(reach, height=5, width=6, seed=0):

@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+import torch
+
+from sdd_bench.alignment.flow import flow
+from sdd_bench.models import create
+from sdd_bench.training.deformation import deblurring_loss, deform
+from sdd_bench.training.losses import charbonnier, edge_loss
+from sdd_bench.training.objective import Objective
+from sdd_bench.training.reblurring_network import ReblurringNetwork
+from sdd_bench.training.recipe import get_recipe
+
+DIS = flow("dis")
+
+
+@pytest.fixture(scope="module")
+def batch(pairs):
+    from sdd_bench import open_dataset
+
+    pair = next(iter(open_dataset(pairs, "train")))
+    return tuple(torch.from_numpy(p[:64, :64]).permute(2, 0, 1)[None] for p in (pair.blur(), pair.gt()))
+
+
+def objective(name, changes=None, reblurring_first=0):
+    return Objective(get_recipe(name, changes).objective, DIS, reblurring_first)
+
+
+class Twice(torch.nn.Module):
+    """Two stages: the input a little brighter, and the input."""
+
+    def forward(self, blurry):
+        return blurry * 1.01, blurry
+
+
+def test_plain_training_holds_the_output_against_the_sharp_picture(batch):
+    step = objective("plain")(torch.nn.Identity(), None, *batch, epoch=0)
+    torch.testing.assert_close(step.loss, charbonnier(*batch))
+    assert step.terms.keys() == {"deblurring"}
+    assert step.reblurred is None
+
+
+def test_the_first_epochs_deform_towards_the_blurry_picture_and_nothing_else(batch):
+    blurry, sharp = batch
+    step = objective("jdrl")(torch.nn.Identity(), ReblurringNetwork(width=4), *batch, epoch=14)
+    torch.testing.assert_close(step.loss, charbonnier(blurry, deform(sharp, blurry, DIS, mask="none").picture))
+    assert step.terms.keys() == {"deblurring"}
+
+
+def test_jdrl_adds_half_the_reblurring_loss(batch):
+    torch.manual_seed(0)
+    blurry, sharp = batch
+    reblurring = ReblurringNetwork(width=4)
+    step = objective("jdrl")(torch.nn.Identity(), reblurring, *batch, epoch=15)
+    expected = deblurring_loss(blurry, sharp, DIS).loss
+    torch.testing.assert_close(step.terms["deblurring"], expected)
+    torch.testing.assert_close(step.terms["reblurring"], 0.5 * charbonnier(blurry, reblurring(*[blurry] * 2).picture))
+    torch.testing.assert_close(step.loss, step.terms["deblurring"] + step.terms["reblurring"])
+    assert step.mask.dtype == torch.bool
+
+
+def test_every_ablation_leaves_out_what_it_says(batch):
+    blurry, sharp = batch
+    reblurring = ReblurringNetwork(width=4)
+
+    def terms(name):
+        return objective(name)(torch.nn.Identity(), None if name == "no-reblur" else reblurring, *batch, epoch=20).terms
+
+    torch.testing.assert_close(terms("no-deform")["deblurring"], charbonnier(blurry, sharp))
+    torch.testing.assert_close(terms("no-cycle")["deblurring"], deblurring_loss(blurry, sharp, DIS, cycle=False).loss)
+    torch.testing.assert_close(terms("no-mask")["deblurring"], deblurring_loss(blurry, sharp, DIS, mask="none").loss)
+    assert terms("no-reblur").keys() == {"deblurring"}
+
+
+def test_all_stages_are_trained_and_edges_count_where_the_recipe_says(batch):
+    blurry, sharp = batch
+    step = objective("plain", {"objective.edge_weight": 0.05})(Twice(), None, *batch, epoch=0)
+    torch.testing.assert_close(step.terms["deblurring"], charbonnier(blurry * 1.01, sharp) + charbonnier(blurry, sharp))
+    edges = edge_loss(blurry * 1.01, sharp) + edge_loss(blurry, sharp)
+    torch.testing.assert_close(step.terms["edges"], 0.05 * edges)
+    torch.testing.assert_close(step.deblurred, blurry * 1.01)
+
+
+@pytest.mark.parametrize("name", ["rgl-paper", "rgl-release"])
+def test_rgl_teaches_the_estimator_and_only_the_release_the_reblurring_module(name, batch):
+    torch.manual_seed(0)
+    network, reblurring = create("unet-rgl", width=2), ReblurringNetwork(width=4)
+    found = objective(name, {"objective.flow.name": "dis"})(network, reblurring, *batch, epoch=30)
+    assert found.terms.keys() == {"deblurring", "reblurring", "defocus_map"}
+    _, seeds = network(batch[0], with_seeds=True)
+    expected = 0.5 * charbonnier(seeds, found.reblurred.seeds)
+    torch.testing.assert_close(found.terms["defocus_map"], expected.detach())
+    # The gradient of that term alone.
+    aim = found.reblurred.seeds.detach() if name == "rgl-paper" else found.reblurred.seeds
+    (charbonnier(seeds, aim)).backward()
+    assert network.estimator[0].weight.grad.abs().sum() > 0
+    assert (reblurring.seeds[0].weight.grad is None) == (name == "rgl-paper")
+
+
+def test_the_map_of_rgl_grows_from_faint_to_full_in_the_first_epochs(batch):
+    seen = []
+
+    class Spy(torch.nn.Module):
+        def forward(self, blurry, strength, with_seeds):
+            seen.append(strength)
+            return blurry, torch.zeros(1, 35, *blurry.shape[2:])
+
+    for epoch in (0, 7, 14, 15, 99):
+        objective("rgl")(Spy(), ReblurringNetwork(width=4), *batch, epoch=epoch)
+    # 0.001 + 0.999 (e + 1) / 15 at epoch e, then 1.
+    np.testing.assert_allclose(seen, [0.001 + 0.999 / 15, 0.001 + 0.999 * 8 / 15, 1, 1, 1])
+
+
+def test_gradients_reach_network_and_reblurring_module_and_no_flow(batch):
+    torch.manual_seed(0)
+    network, reblurring = create("unet", width=2), ReblurringNetwork(width=4)
+    objective("jdrl")(network, reblurring, *batch, epoch=20).loss.backward()
+    assert all(p.grad is not None for module in (network, reblurring) for p in module.parameters())
+
+
+def test_for_a_trained_network_the_reblurring_module_learns_alone_first(batch):
+    torch.manual_seed(0)
+    network, reblurring = create("unet", width=2), ReblurringNetwork(width=4)
+    step = objective("jdrl", reblurring_first=2)(network, reblurring, *batch, epoch=1)
+    assert step.terms.keys() == {"reblurring"}
+    step.loss.backward()
+    assert all(p.grad is None for p in network.parameters())
+    after = objective("jdrl", reblurring_first=2)(network, reblurring, *batch, epoch=2)
+    assert after.terms.keys() == {"deblurring"}  # the first epochs of the recipe begin now
