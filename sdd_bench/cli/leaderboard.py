@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sdd_bench.cli.leaderboard_checks import diff, verify
+
 if TYPE_CHECKING:
     from sdd_bench.leaderboard.boards import Board
 
@@ -22,6 +24,10 @@ _BOARD = click.option(
 @click.group()
 def leaderboard() -> None:
     """Keep entries, check them, and make tables of them or of result files."""
+
+
+leaderboard.add_command(verify)
+leaderboard.add_command(diff)
 
 
 @leaderboard.command()
@@ -40,13 +46,60 @@ def leaderboard() -> None:
 @click.option(
     "--out", type=click.Path(path_type=Path), help="File to write; for CSV a folder.  [default: the terminal]"
 )
+@click.option(
+    "--site",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write a web page of all tables into this folder instead: static files that load nothing from elsewhere.",
+)
+@click.option(
+    "--predictions",
+    multiple=True,
+    metavar="ENTRY=FOLDER",
+    help="With --site: draw pictures of an entry's predictions, to compare; again for each entry.",
+)
+@click.option(
+    "--dataset-folder",
+    "datasets",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="With --predictions: their prepared dataset; again for each dataset.",
+)
+@click.option(
+    "--side",
+    type=click.IntRange(256, 8192),
+    default=1024,
+    show_default=True,
+    help="With --predictions: longest side of the pictures, pixels.",
+)
+@click.option("--workers", default=1, show_default=True, help="With --predictions: worker processes.")
 def build(
-    folder: Path, kind: str, dataset: str | None, protocol: str | None, table: str | None, out: Path | None
+    folder: Path,
+    kind: str,
+    dataset: str | None,
+    protocol: str | None,
+    table: str | None,
+    out: Path | None,
+    site: Path | None,
+    predictions: tuple[str, ...],
+    datasets: tuple[Path, ...],
+    side: int,
+    workers: int,
 ) -> None:
     """Make tables from every result.json below RESULTS, or from the entries of a leaderboard.
 
     Never two protocols, datasets or sources in one table; the same folder gives the same bytes.
     """
+    from sdd_bench.cli.leaderboard_site import make_site
+
+    if site is not None:
+        if (dataset, protocol, table, out) != (None, None, None, None) or kind != "markdown":
+            raise click.UsageError(
+                "--site has all tables: leave out --format, --dataset, --protocol, --table and --out."
+            )
+        make_site(folder, site, predictions, datasets, side, workers)
+        return
+    if predictions or datasets:
+        raise click.UsageError("--predictions and --dataset-folder are for --site DIR.")
     from sdd_bench.io.atomic import write_text
     from sdd_bench.leaderboard.boards_data import csv_board, file_name, json_boards
     from sdd_bench.leaderboard.boards_latex import latex_boards

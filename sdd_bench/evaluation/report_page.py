@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from importlib import resources
 from typing import TYPE_CHECKING, NamedTuple
@@ -61,7 +61,7 @@ def render(result: EvaluationResult, strips: Mapping[str, Strip], scales: Scales
         tiles=[] if overall is None else [(metric, mean_cell(overall, metric)) for metric in result.protocol.metrics],
         means=means_groups(result),
         chart=bar_chart(ranked, main),
-        panels=_panels(result, main),
+        panels=spread_panels(result, main, result.protocol.metrics),
         picked=picked,
         labels={image.stem: label for label, image in picked.items()},
         strips=strips,
@@ -75,9 +75,10 @@ def render(result: EvaluationResult, strips: Mapping[str, Strip], scales: Scales
     )
 
 
-def _panels(result: EvaluationResult, main: MainReference) -> list[Panel]:
+def spread_panels(result: EvaluationResult, main: MainReference, metrics: Sequence[str]) -> list[Panel]:
+    """A panel for each of some metrics that has scores against a reference."""
     panels = []
-    for metric in result.protocol.metrics:
+    for metric in metrics:
         scored = [
             (image, value)
             for image in rank(result.images, main)
@@ -115,7 +116,7 @@ def _describe(image: ImageResult, place: int, *, main: MainReference, total: int
     return ", ".join([*parts, f"{place} of {total} from the worst"])
 
 
-def _code(text: str) -> Markup:
+def code(text: str) -> Markup:
     """Escaped text, its parts between backticks as code."""
     from markupsafe import Markup, escape
 
@@ -140,7 +141,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     style, script = ((resources.files(__package__) / "templates" / name).read_text("utf-8") for name in _INLINE)
-    environment.filters |= {"number": number, "code": _code}
+    environment.filters |= {"number": number, "code": code}
     environment.globals |= {
         "style": Markup(style),
         "script": Markup(script),

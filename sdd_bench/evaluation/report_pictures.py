@@ -137,14 +137,19 @@ def flow_wheel() -> Picture:
     return _picture("wheel", rgba.shape, "png", _png(rgba))
 
 
-def _whole(view: View, scales: Scales) -> tuple[Picture, ...]:
+def draw_view(view: View, scales: Scales) -> dict[str, Bytes]:
+    """Every picture of a view in colour, by what it shows; without the flow if the scales have none."""
     pictures = {key: _bytes(picture) for key, picture in view.photographs.items()}
     pictures["error"] = error_colours(view.error, scales.error)
     if view.flow is not None and scales.flow is not None:
         pictures["flow"] = flow_colours(view.flow, scales.flow)
     if view.counted is not None:
         pictures["mask"] = _mask(view.photographs["blur"], view.counted)
-    return tuple(_picture(key, pixels.shape, "jpeg", _jpeg(pixels)) for key, pixels in pictures.items())
+    return pictures
+
+
+def _whole(view: View, scales: Scales) -> tuple[Picture, ...]:
+    return tuple(_picture(key, pixels.shape, "jpeg", jpeg(pixels)) for key, pixels in draw_view(view, scales).items())
 
 
 def _detail(view: View, scales: Scales) -> tuple[Picture, ...]:
@@ -179,7 +184,8 @@ def _bytes(picture: NDArray[np.floating]) -> Bytes:
     return np.asarray(np.rint(np.clip(picture, 0, 1) * 255), np.uint8)
 
 
-def _jpeg(pixels: Bytes) -> bytes:
+def jpeg(pixels: Bytes) -> bytes:
+    """Pixels as a JPEG file of `JPEG_QUALITY`."""
     # Colour at full resolution: halved, it would blur the coloured edges that this page is about.
     sampling = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
     flags = (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY, *sampling)

@@ -43,7 +43,7 @@ class Views:
     """An image at both scales.
 
     Attributes:
-        whole: reduced by area averaging until no side is over `LONGEST_SIDE` pixels.
+        whole: reduced by area averaging until no side is over a limit, `LONGEST_SIDE` pixels on the report.
         detail: the pixels of ``box``.
         size: width and height of the full picture, pixels.
         box: `DETAIL_WIDTH` x `DETAIL_HEIGHT` pixels, or less in a smaller picture, around the place where the mean
@@ -56,19 +56,20 @@ class Views:
     box: Box
 
 
-def take_views(pictures: Pictures, *, masked: bool) -> Views:
+def take_views(pictures: Pictures, *, masked: bool, longest_side: int = LONGEST_SIDE) -> Views:
     """Reduce the pictures of an image to what fits on a page.
 
     Args:
         pictures: what the image was scored from.
         masked: whether some pixels may not count under the protocol.
+        longest_side: of the whole picture as shown, at most, pixels.
     """
     deformed = pictures.reference
     error = np.abs(pictures.prediction - (pictures.gt if deformed is None else deformed.deformed)).mean(-1)
     valid = deformed.valid if deformed is not None and masked else None
     height, width = error.shape
     box = _around_peak(error if valid is None else error * valid)
-    scale = min(1.0, LONGEST_SIDE / max(width, height))
+    scale = min(1.0, longest_side / max(width, height))
     small = (max(1, round(width * scale)), max(1, round(height * scale)))
 
     def reduce(array: Image) -> Image:

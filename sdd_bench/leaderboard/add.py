@@ -13,7 +13,7 @@ from sdd_bench.io.atomic import write_text
 from sdd_bench.io.hashing import sha256
 from sdd_bench.leaderboard.checks import check
 from sdd_bench.leaderboard.folder import entry_path, read, same_predictions, together
-from sdd_bench.leaderboard.records import Method, computed_entry
+from sdd_bench.leaderboard.records import ComputedEntry, Method, computed_entry
 
 
 def add_result(
@@ -56,17 +56,24 @@ def add_result(
     path = entry_path(board, entry)
     if path.exists() and not replace:
         raise OutputError(f"{path} is there already: {method.label} has an entry in this table. Use --replace.")
-    entries, _ = read(board)
-    place = path.relative_to(board)
-    others = {known: other for known, other in entries.items() if known != place}
-    before = [*together(others), *same_predictions(others)]
-    problems = check(entry)
-    after = others | {place: entry}
-    problems += [text for text in (*together(after), *same_predictions(after)) if text not in before]
+    problems = [*check(entry), *contradictions(entry, board)]
     if problems:
         raise ProblemsError(f"{result_dir} can't become an entry", problems)
     write_text(path, entry.to_json())
     return path
+
+
+def contradictions(entry: ComputedEntry, board: Path) -> list[str]:
+    """What keeps an entry from standing in tables beside the others of a leaderboard, one line each.
+
+    An entry of the same id is taken as replaced, and what the others contradict among themselves is left out.
+    """
+    entries, _ = read(board)
+    place = entry_path(board, entry).relative_to(board)
+    others = {known: other for known, other in entries.items() if known != place}
+    before = [*together(others), *same_predictions(others)]
+    after = others | {place: entry}
+    return [text for text in (*together(after), *same_predictions(after)) if text not in before]
 
 
 def _result_file(path: Path) -> Path:

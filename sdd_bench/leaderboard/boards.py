@@ -14,8 +14,8 @@ from sdd_bench.leaderboard.records import ComputedEntry, PrintedNumber, Publishe
 
 COLUMN_REFERENCES = REFERENCE_TITLES | {"unknown": "reference unknown"}
 """Titles of what scores in tables are against, in the order of the columns."""
-# Against which reference methods are ordered, where a table has several.
-_ORDERING = ("deformed_gt", "gt", "unknown", "aligned_gt")
+ORDERING = ("deformed_gt", "gt", "unknown", "aligned_gt")
+"""Against which reference methods are ordered, where a table has several: the first that it has."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,13 @@ class Row:
     deformation: float | None
     cells: tuple[Cell, ...]
     notes: tuple[int, ...]
+
+    @property
+    def images_text(self) -> str:
+        """How many images have scores, and of how many where some have none; empty for published numbers."""
+        if self.images is None:
+            return ""
+        return f"{self.images} of {self.images + self.failed}" if self.failed else str(self.images)
 
 
 @dataclass(frozen=True)
@@ -257,6 +264,6 @@ def _origin(entry: PublishedEntry | ComputedEntry) -> str:
 
 
 def _rank(entry: PublishedEntry | ComputedEntry, candidates: dict[Column, Candidate]) -> tuple[float | str, ...]:
-    columns = [Column(reference, metric) for metric in ("psnr", "ssim", "lpips") for reference in _ORDERING]
+    columns = [Column(reference, metric) for metric in ("psnr", "ssim", "lpips") for reference in ORDERING]
     keys = [candidates[c].sort_key(FACTS[c.metric].higher_is_better) for c in columns if c in candidates]
     return (*keys, entry.method.label, entry.id)

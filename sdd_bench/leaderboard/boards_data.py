@@ -6,13 +6,13 @@ import csv
 import hashlib
 import io
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from sdd_bench.leaderboard.boards import Board, Cell, Row
 from sdd_bench.leaderboard.disagreements import Disagreement
+from sdd_bench.leaderboard.escape import slug
 from sdd_bench.leaderboard.records import ComputedEntry
 
 _METHOD = ("name", "framework", "variant", "trained_on", "authors", "paper", "code", "year", "venue", "weights_sha256")
@@ -38,8 +38,7 @@ def csv_board(board: Board) -> str:
 
 def file_name(board: Board) -> str:
     """Name of a table's CSV file, without suffix: of its title, made unique by a hash."""
-    slug = re.sub(r"[^a-z0-9]+", "-", board.title.lower()).strip("-")[:60]
-    return f"{slug}-{hashlib.sha256(f'{board.title} {board.origin}'.encode()).hexdigest()[:8]}"
+    return f"{slug(board.title, 60)}-{hashlib.sha256(f'{board.title} {board.origin}'.encode()).hexdigest()[:8]}"
 
 
 def json_boards(boards: Sequence[Board], found: Sequence[Disagreement] = ()) -> str:

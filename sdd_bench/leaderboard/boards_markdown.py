@@ -41,7 +41,7 @@ def _board(board: Board) -> str:
         if trained:
             cells.append(markdown_text(row.entry.method.trained_on or ""))
         if computed:
-            cells += [row.entry.status, _images(row)]
+            cells += [row.entry.status, row.images_text]
         cells += [_cell(cell) for cell in row.cells]
         if deformed:
             cells.append("n/a" if row.deformation is None else f"{row.deformation:.2f}")
@@ -54,10 +54,6 @@ def _board(board: Board) -> str:
 def _method(row: Row) -> str:
     notes = f" <sup>{', '.join(map(str, row.notes))}</sup>" if row.notes else ""
     return markdown_text(row.entry.method.label) + notes
-
-
-def _images(row: Row) -> str:
-    return f"{row.images} of {(row.images or 0) + row.failed}" if row.failed else str(row.images)
 
 
 def _cell(cell: Cell) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from sdd_bench.errors import unknown_name
 from sdd_bench.evaluation.protocol import list_protocols
 from sdd_bench.evaluation.results import REFERENCES, EvaluationResult, ImageResult, Scores, group_means
+from sdd_bench.leaderboard.characters import misleading, shown
 from sdd_bench.leaderboard.records import ComputedEntry, PrintedNumber, PublishedEntry, PublishedScores, plain_line
 
 # Closed bounds. PSNR and LPIPS have none above by definition: one 16-bit step in one pixel of SDD is 164 dB.
@@ -49,6 +50,15 @@ def _published_consistency(scores: PublishedScores) -> Iterator[str]:
 
 
 def _check_result(result: EvaluationResult) -> Iterator[str]:
+    rest = result.model_dump(exclude={"notes": True, "dataset": {"name"}})  # these are looked at more closely below
+    hidden = list(dict.fromkeys(text for text in _texts(rest) if misleading(text)))
+    if hidden:  # no message may repeat them
+        yield from (
+            f"{shown(text)}: holds the character U+{ord(misleading(text)[0]):04X}; expected texts of one line without "
+            "control characters"
+            for text in hidden
+        )
+        return
     yield from _check_protocol(result)
     hashes = {
         "dataset.manifest_sha256": result.dataset.manifest_sha256,
@@ -78,6 +88,18 @@ def _check_result(result: EvaluationResult) -> Iterator[str]:
         yield from (f"{image.stem}: {text}" for text in _check_image(result, image))
     if group_means(result.images) != result.means:
         yield "its means are not those of its images"
+
+
+def _texts(content: object) -> Iterator[str]:
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, Mapping):
+        for key, value in content.items():
+            yield from _texts(key)
+            yield from _texts(value)
+    elif isinstance(content, (list, tuple)):
+        for value in content:
+            yield from _texts(value)
 
 
 def _check_protocol(result: EvaluationResult) -> Iterator[str]:

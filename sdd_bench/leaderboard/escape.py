@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 _LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -28,3 +31,9 @@ def markdown_text(text: str) -> str:
 def latex_text(text: str) -> str:
     """Text in which no character commands LaTeX."""
     return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
+
+
+def slug(text: str, longest: int = 40) -> str:
+    """A name of a file that every system takes: lower-case letters, digits and single hyphens; may be empty."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:longest].strip("-")

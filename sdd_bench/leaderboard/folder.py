@@ -16,11 +16,20 @@ from sdd_bench.leaderboard.records import ENTRY, SCHEMA_VERSION, ComputedEntry, 
 Entries = dict[Path, PublishedEntry | ComputedEntry]
 PUBLISHED = "published"
 COMPUTED = "entries"
+_EDITED = (
+    "its content is not the one its hash names: the file was edited. Add the result again, or import the published "
+    "numbers again."
+)
+
+
+def entry_file(entry: PublishedEntry | ComputedEntry) -> Path:
+    """Where an entry is kept, relative to a leaderboard's folder."""
+    return Path(PUBLISHED if isinstance(entry, PublishedEntry) else COMPUTED) / f"{entry.id}.json"
 
 
 def entry_path(board: Path, entry: PublishedEntry | ComputedEntry) -> Path:
     """Where an entry is kept in a leaderboard's folder."""
-    return board / (PUBLISHED if isinstance(entry, PublishedEntry) else COMPUTED) / f"{entry.id}.json"
+    return board / entry_file(entry)
 
 
 def read(board: Path) -> tuple[Entries, list[str]]:
@@ -45,17 +54,18 @@ def read(board: Path) -> tuple[Entries, list[str]]:
             problems.append(f"{place.as_posix()}: {error}")
             continue
         if entry.content_sha256 != entry.entry_sha256:
-            problems.append(
-                f"{place.as_posix()}: its content is not the one its hash names: the file was edited. "
-                "Add the result again, or import the published numbers again."
-            )
+            problems.append(f"{place.as_posix()}: {_EDITED}")
         elif path.stem != entry.id:
             problems.append(f"{place.as_posix()}: this entry's file is named {entry.id}.json; rename it.")
     return entries, problems
 
 
-def load(board: Path) -> list[PublishedEntry | ComputedEntry]:
+def load(board: Path, *, may_be_empty: bool = False) -> list[PublishedEntry | ComputedEntry]:
     """Every entry of a leaderboard, in the order of their files' names; none may contradict another.
+
+    Args:
+        board: the folder.
+        may_be_empty: whether a leaderboard without an entry is no error.
 
     Raises:
         ResultError: if there is no entry.
@@ -65,7 +75,7 @@ def load(board: Path) -> list[PublishedEntry | ComputedEntry]:
     problems += [*together(entries), *same_predictions(entries)]
     if problems:
         raise ProblemsError(f"leaderboard {board}", problems)
-    if not entries:
+    if not entries and not may_be_empty:
         raise ResultError(
             f"{board}: found no entry. Add a result with `sdd-bench leaderboard add RESULT_DIR --board {board}`, "
             "or published numbers with `sdd-bench leaderboard import-published`."
@@ -92,10 +102,25 @@ def same_predictions(entries: Entries) -> list[str]:
     return [
         f"{' and '.join(places)} score the same prediction files in one table; keep one"
         for _, places in _places(
-            (_predictions(entry), place) for place, entry in entries.items() if isinstance(entry, ComputedEntry)
+            (predictions_key(entry), place) for place, entry in entries.items() if isinstance(entry, ComputedEntry)
         )
         if len({entries[Path(place)].id for place in places}) > 1
     ]
+
+
+def read_entry(path: Path) -> PublishedEntry | ComputedEntry:
+    """Read one entry.
+
+    Raises:
+        ResultError: if the file is not an entry, of another schema version, or was edited by hand.
+    """
+    try:
+        entry = _read(path)
+    except ResultError as error:
+        raise ResultError(f"{path}: {error}") from error
+    if entry.content_sha256 != entry.entry_sha256:
+        raise ResultError(f"{path}: {_EDITED}")
+    return entry
 
 
 def _read(path: Path) -> PublishedEntry | ComputedEntry:
@@ -129,7 +154,8 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"found {name}, which is not JSON")
 
 
-def _predictions(entry: ComputedEntry) -> str:
+def predictions_key(entry: ComputedEntry) -> str:
+    """Names what was scored and against what: table, stems and the hashes of the prediction files."""
     return json.dumps([entry.board_key, [(image.stem, image.prediction_sha256) for image in entry.result.images]])
 
 

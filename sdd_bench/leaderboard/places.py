@@ -79,6 +79,10 @@ def _tied(best: Candidate, others: Sequence[Candidate]) -> list[bool]:
         if not stems:
             continue
         differences = np.array([[best.images[s] - others[index].images[s] for s in stems] for index in indices])
-        for index, interval in zip(indices, mean_intervals(differences), strict=True):
-            tied[index] = interval is not None and interval[0] <= 0 <= interval[1]
+        # Differences of one sign have resampled means of that sign only: they need no resampling.
+        mixed = (differences.min(axis=1) <= 0) & (differences.max(axis=1) >= 0)
+        open_indices = [index for index, is_mixed in zip(indices, mixed, strict=True) if is_mixed]
+        if open_indices:
+            for index, interval in zip(open_indices, mean_intervals(differences[mixed]), strict=True):
+                tied[index] = interval is not None and interval[0] <= 0 <= interval[1]
     return tied

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import unicodedata
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal
@@ -12,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from sdd_bench.evaluation.results import EvaluationResult, GroupName
+from sdd_bench.leaderboard.escape import slug
 
 SCHEMA_VERSION = 1
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -154,22 +154,6 @@ class _Entry(_Record):
     entry_sha256: Sha256
 
     @property
-    def id(self) -> str:
-        """Name of its file: of dataset and method, made unique by a hash of everything that tells it from others."""
-        digest = hashlib.sha256(_canonical([*self.board_key, self.method.label, self.method.trained_on])).hexdigest()
-        return "-".join([*filter(None, map(_slug, (self.dataset_name, self.method.label))), digest[:8]])
-
-    @property
-    def board_key(self) -> tuple[str, ...]:
-        """Entries stand in one table only if these are equal."""
-        raise NotImplementedError
-
-    @property
-    def dataset_name(self) -> str:
-        """Name of the dataset, for titles."""
-        raise NotImplementedError
-
-    @property
     def content_sha256(self) -> str:
         """Hash of everything but `entry_sha256`."""
         return hashlib.sha256(_canonical(self.model_dump(mode="json", exclude={"entry_sha256"}))).hexdigest()
@@ -206,8 +190,13 @@ class PublishedEntry(_Entry):
     doubts: tuple[Line, ...] = ()
 
     @property
+    def id(self) -> str:
+        """Name of its file: of dataset and method, made unique by a hash of everything that tells it from others."""
+        return _id(self)
+
+    @property
     def board_key(self) -> tuple[str, ...]:
-        """Dataset, protocol and source."""
+        """Entries stand in one table only if these are equal: dataset, protocol and source."""
         return ("published", self.dataset, self.protocol or "", self.source.title, self.source.place or "")
 
     @property
@@ -236,8 +225,13 @@ class ComputedEntry(_Entry):
         return self
 
     @property
+    def id(self) -> str:
+        """Name of its file: of dataset and method, made unique by a hash of everything that tells it from others."""
+        return _id(self)
+
+    @property
     def board_key(self) -> tuple[str, ...]:
-        """Dataset, split, protocol and, for a flow network, its weights."""
+        """Entries stand in one table only if these are equal: dataset, split, protocol and a flow network's weights."""
         result = self.result
         flow = result.weights_sha256.get(result.protocol.flow_weights or "", "")
         return ("computed", result.dataset.manifest_sha256, result.dataset.split, result.protocol.hash, flow)
@@ -280,6 +274,6 @@ def _canonical(content: object) -> bytes:
     return json.dumps(content, sort_keys=True, allow_nan=False).encode()
 
 
-def _slug(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].strip("-")
+def _id(entry: PublishedEntry | ComputedEntry) -> str:
+    digest = hashlib.sha256(_canonical([*entry.board_key, entry.method.label, entry.method.trained_on])).hexdigest()
+    return "-".join([*filter(None, map(slug, (entry.dataset_name, entry.method.label))), digest[:8]])

@@ -1,9 +1,11 @@
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sdd_bench.evaluation.statistics import mean_intervals
 from sdd_bench.leaderboard.places import Candidate, places
 
 
@@ -71,3 +73,14 @@ def test_first_place_is_the_best_value_and_order_does_not_matter(values, higher)
 
 def test_lower_is_better_puts_missing_values_last_too():
     assert Candidate(None).sort_key(higher_is_better=False) == math.inf
+
+
+@pytest.mark.parametrize("lead", [0.0, 0.3, 2.0, 9.0])
+def test_ties_are_those_of_the_interval_also_where_no_resampling_is_needed(lead):
+    rng = np.random.default_rng(1)
+    best = rng.normal(25, 1, 12)
+    samples = [best, *(best - lead + rng.normal(0, 1, (5, 12)))]
+    found = places(computed(*samples), higher_is_better=True)
+    winner = max(samples, key=np.mean)
+    intervals = mean_intervals(np.array([winner - sample for sample in samples]))
+    assert [place == 1 for place in found] == [low <= 0 <= high for low, high in intervals]
