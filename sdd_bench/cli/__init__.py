@@ -15,7 +15,7 @@ from sdd_bench.errors import SddBenchError
 
 # Command, its module in this package, and its line in the overview: nothing is imported to print the overview.
 _COMMANDS = {
-    "demo": "Make a small dataset with known truth, score four methods and show what the scores are worth.",
+    "demo": "Make a small dataset with known truth, score five methods and show what the scores are worth.",
     "synth": "Write synthetic pairs with known truth.",
     "prepare": "Make a checked, split and cropped dataset from raw pairs.",
     "verify": "Check that every file of a prepared dataset is there and as it was written.",

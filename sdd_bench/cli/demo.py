@@ -17,7 +17,7 @@ import click
 )
 @click.option("--workers", default=2, show_default=True, help="Worker processes.")
 def demo(out: Path, workers: int) -> None:
-    """Make a small dataset with known truth, score four methods and show what the scores are worth."""
+    """Make a small dataset with known truth, score five methods and show what the scores are worth."""
     from rich.console import Console
 
     from sdd_bench.cli.tables import demo_table
@@ -33,5 +33,6 @@ def demo(out: Path, workers: int) -> None:
         ("picture", result.picture),
         ("table", result.table),
         ("leaderboard", result.leaderboard),
+        ("page", result.site),
     ):
         console.print(f"{title:12s} {path}", markup=False, soft_wrap=True, highlight=False)

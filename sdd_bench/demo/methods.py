@@ -1,4 +1,4 @@
-"""The demo's four "methods": two that anyone can run, and two that know the truth."""
+"""The demo's own "methods": two that anyone can run, and two that know the truth."""
 
 from __future__ import annotations
 

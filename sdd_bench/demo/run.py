@@ -1,4 +1,4 @@
-"""Synthetic scenes -> prepared dataset -> four methods -> scores by two protocols -> one table against the truth."""
+"""Synthetic scenes -> prepared dataset -> five methods -> scores by two protocols -> one table against the truth."""
 
 from __future__ import annotations
 
@@ -24,8 +24,13 @@ from sdd_bench.evaluation.results import EvaluationResult
 from sdd_bench.evaluation.run import evaluate_all
 from sdd_bench.io.atomic import write_json, write_text
 from sdd_bench.io.images import write_image
+from sdd_bench.leaderboard.selection import entries_of_results
+from sdd_bench.leaderboard.site.build import build_site, claim
+from sdd_bench.leaderboard.site.pictures import add_pictures
 from sdd_bench.leaderboard.table import markdown
+from sdd_bench.models.predict import predict
 
+CLASSICAL = "ebdb+wiener"
 PER_PREDICTION, PER_PAIR = "jdrl2022-dis", DEFAULT_PROTOCOL
 SETTINGS = SceneSettings(width=448, height=320)
 PLAN = {"sdd_bench_demo": __version__, "settings": SETTINGS.model_dump(mode="json")}
@@ -40,12 +45,14 @@ class DemoResult:
         table: Markdown file of the table.
         picture: PNG file of one scene.
         leaderboard: Markdown file made from the result files.
+        site: page of the leaderboard, with the pictures of all methods.
     """
 
     results: list[EvaluationResult]
     table: Path
     picture: Path
     leaderboard: Path
+    site: Path
 
 
 def run_demo(out: str | Path, *, workers: int = 1, progress: bool = True) -> DemoResult:
@@ -68,9 +75,10 @@ def run_demo(out: str | Path, *, workers: int = 1, progress: bool = True) -> Dem
         prepare(raw, prepared, "as-is", name="demo", patch_size=256, stride=64, workers=workers, progress=progress)
     dataset = open_dataset(prepared)
     _predict(dataset, out / "predictions")
+    predict(CLASSICAL, dataset, out / "predictions" / CLASSICAL, workers=workers, progress=progress)
     results = [
         result
-        for method in METHODS
+        for method in (*METHODS, CLASSICAL)
         for result in evaluate_all(
             out / "predictions" / method,
             dataset,
@@ -82,7 +90,9 @@ def run_demo(out: str | Path, *, workers: int = 1, progress: bool = True) -> Dem
             command="sdd-bench demo",
         )
     ]
-    written = DemoResult(results, out / "table.md", out / "scene.png", out / "leaderboard.md")
+    written = DemoResult(
+        results, out / "table.md", out / "scene.png", out / "leaderboard.md", _site(out, results, workers, progress)
+    )
     write_text(written.table, demo_table(results, PER_PREDICTION, PER_PAIR))
     write_text(written.leaderboard, markdown(results))
     _draw(dataset, written.picture)
@@ -109,6 +119,16 @@ def _predict(dataset: Dataset, folder: Path) -> None:
         for number, (name, method) in enumerate(METHODS.items()):
             rng = np.random.default_rng([index, number])
             write_image(folder / name / f"{pair.stem}.png", np.clip(method(blur, aligned, rng), 0, 1))
+
+
+def _site(out: Path, results: list[EvaluationResult], workers: int, progress: bool) -> Path:
+    entries = entries_of_results(results)
+    predictions = {entry.id: out / "predictions" / entry.method.name for entry in entries}
+    claim(out / "site")
+    add_pictures(
+        out / "site", entries, predictions, [out / "dataset"], cache=out / "cache", workers=workers, progress=progress
+    )
+    return build_site(entries, out / "site").home
 
 
 def _draw(dataset: Dataset, path: Path) -> None:

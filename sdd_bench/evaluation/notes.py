@@ -69,6 +69,11 @@ def _about_files(protocol: Protocol, predictions: Mapping[str, Prediction], data
     deeper = [pair.stem for pair in dataset if protocol.bit_depth == 8 and pair.bit_depth > 8]
     if deeper:
         found.append(f"{len(deeper)} pairs of the dataset have 16 bits; they were rounded to the 8 of the protocol.")
+    random = sum(prediction.random for prediction in predictions.values())
+    if random:
+        found.append(
+            f"{random} predictions were made with random weights, by no trained network: the scores say nothing."
+        )
     lossy = [stem for stem, prediction in predictions.items() if prediction.lossy]
     if lossy:
         found.append(f"{len(lossy)} predictions are JPEG files: their compression is part of the score. Use PNG.")

@@ -16,6 +16,8 @@ from sdd_bench.evaluation.crops import CropName, Size, find_crop
 from sdd_bench.evaluation.protocol import Protocol
 from sdd_bench.io.hashing import sha256
 from sdd_bench.io.images import IMAGE_SUFFIXES, read_samples
+from sdd_bench.models.outputs import is_marked_random
+from sdd_bench.models.prediction_record import RECORD_NAME
 from sdd_bench.parallel import map_items
 
 # Written by file managers, not by people.
@@ -32,6 +34,7 @@ class Prediction:
         sha256: of the file.
         lossy: whether it is a JPEG, whose compression is part of the score.
         crop: the rule by which it was cropped, the same for all of a folder.
+        random: whether it says that it was made with random weights.
     """
 
     stem: str
@@ -39,6 +42,7 @@ class Prediction:
     sha256: str
     lossy: bool
     crop: CropName = "none"
+    random: bool = False
 
 
 class _Found(NamedTuple):
@@ -48,6 +52,7 @@ class _Found(NamedTuple):
     sha256: str = ""
     size: Size = (0, 0)
     bits: int = 0
+    random: bool = False
 
 
 def check_predictions(
@@ -62,7 +67,8 @@ def check_predictions(
 ) -> dict[str, Prediction]:
     """Match the files of a folder with the pairs of a dataset by stem and read every one of them.
 
-    Hidden files and the clutter of file managers are passed over; anything else that is no prediction is a problem.
+    Hidden files, the clutter of file managers and the record of `sdd_bench.predict` are passed over; anything else that
+    is no prediction is a problem.
 
     Args:
         folder: the predictions, one image file per pair.
@@ -114,7 +120,9 @@ def check_predictions(
     if problems:
         raise ProblemsError(f"{folder} can't be evaluated against {dataset.path} ({dataset.split} split)", problems)
     return {
-        stem: Prediction(stem, path, read[path].sha256, path.suffix.lower() in {".jpg", ".jpeg"}, rule)
+        stem: Prediction(
+            stem, path, read[path].sha256, path.suffix.lower() in {".jpg", ".jpeg"}, rule, read[path].random
+        )
         for stem, (path,) in ((stem, candidates[stem]) for stem in dataset.stems)
     }
 
@@ -127,7 +135,7 @@ def _match(folder: Path, dataset: Dataset) -> tuple[dict[str, list[Path]], list[
     by_case = {stem.casefold(): stem for stem in dataset.stems}
     for path in _inside(folder):
         stem = composed(path.stem)
-        if path.name.startswith(".") or path.name.lower() in _CLUTTER:
+        if path.name.startswith(".") or path.name.lower() in {*_CLUTTER, RECORD_NAME}:
             continue
         if path.is_dir():
             images = sum(inner.suffix.lower() in IMAGE_SUFFIXES for inner in _inside(path))
@@ -169,7 +177,7 @@ def _read(path: Path) -> _Found:
     except ImageError as error:
         return _Found(str(error).removeprefix(f"{path} "))
     bits = 32 if samples.dtype.kind == "f" else 8 * samples.dtype.itemsize
-    return _Found("", sha256(path), (samples.shape[1], samples.shape[0]), bits)
+    return _Found("", sha256(path), (samples.shape[1], samples.shape[0]), bits, is_marked_random(path))
 
 
 def _name(path: Path) -> str:

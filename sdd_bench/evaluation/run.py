@@ -151,7 +151,7 @@ def evaluate_all(
     predictions = check_predictions(
         pred, opened, records, crop=crop, workers=workers, cluster=cluster, progress=progress
     )
-    hashes = _check_inputs(opened)
+    hashes = check_inputs(opened)
     folders = {protocol.id: Path(out) / method / protocol.id for protocol in records} if out is not None else {}
     if not overwrite:
         _refuse_to_replace(folders.values(), opened, predictions)
@@ -192,7 +192,7 @@ def evaluate_all(
             dataset=DatasetReference(name=opened.manifest.name, manifest_sha256=opened.hash, split=opened.split),
             notes=notes(protocol, images, predictions, opened, used),
             crop=next(iter(predictions.values())).crop,
-            weights=weights_status(used),
+            weights="random" if any(found.random for found in predictions.values()) else weights_status(used),
             weights_sha256=used,
             images=images,
             means=group_means(images),
@@ -263,7 +263,7 @@ def _label(job: Job) -> str:
     return job.pair.stem
 
 
-def _check_inputs(dataset: Dataset) -> dict[str, dict[str, str]]:
+def check_inputs(dataset: Dataset) -> dict[str, dict[str, str]]:
     """SHA-256 of every file of the split as it is now, by stem and role; they must be what the manifest says.
 
     Raises:

@@ -18,7 +18,7 @@ def demo(tmp_path_factory):
 
 def test_scores_per_pair_tell_the_truth_where_the_other_two_do_not(demo):
     rows = dict(demo_rows(demo[1].results, PER_PREDICTION, PER_PAIR))
-    assert list(rows) == ["blurry input", "unsharp mask", "nearly perfect", "sharp but wavy"]
+    assert list(rows) == ["blurry input", "unsharp mask", "nearly perfect", "sharp but wavy", "ebdb+wiener"]
     for as_it_is, _, truth, per_pair, same_pixels in rows.values():
         assert abs(per_pair - same_pixels) < 0.3
         assert truth - as_it_is > 4
@@ -34,6 +34,18 @@ def test_the_demo_writes_a_table_a_picture_and_a_leaderboard(demo):
     assert result.leaderboard.read_text().count("## demo (test)") == 2
     manifest = json.loads((out / "dataset" / "dataset.json").read_text())
     assert [pair["split"] for pair in manifest["pairs"]].count("train") == 2
+
+
+def test_the_demo_ends_with_a_page_that_has_the_pictures_of_all_methods(demo):
+    out, result = demo
+    assert result.site == out / "site" / "index.html"
+    text = result.site.read_text()
+    assert all(
+        name in "".join(p.read_text() for p in (out / "site").rglob("*.html"))
+        for name in ("ebdb+wiener", "sharp but wavy")
+    )
+    assert "http://" not in text.replace("http://www.w3.org", "")
+    assert len(list((out / "site" / "pictures").glob("*.json"))) == 10
 
 
 def test_a_second_run_makes_the_same_table_from_what_is_there(demo):
