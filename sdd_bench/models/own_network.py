@@ -37,7 +37,7 @@ def load_own(
         ModelError: no such module, class or argument, it makes no network, or the checkpoint is not of it.
         WeightsError: no checkpoint, or one that can't be read.
     """
-    build = _find(spec)
+    build = find_own(spec)
     try:
         inspect.signature(build).bind(**options)
     except TypeError as error:
@@ -56,7 +56,12 @@ def load_own(
     return Loaded(spec, "network", network, facts, "random" if tensors else "none", None)
 
 
-def _find(spec: str) -> Any:
+def find_own(spec: str) -> Any:
+    """Import what ``module:Class`` names; the module may lie in the current folder.
+
+    Raises:
+        ModelError: no such module or class, or its name is none.
+    """
     module_name, _, attribute = spec.partition(":")
     here = str(Path.cwd())
     if here not in sys.path:

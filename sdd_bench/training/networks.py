@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +10,7 @@ from torch import nn
 from sdd_bench.errors import TrainingError
 from sdd_bench.models import MODELS, create, entry
 from sdd_bench.models.guided import guided
+from sdd_bench.models.own_network import find_own
 from sdd_bench.training.checkpoints import load_weights
 from sdd_bench.training.initialisation import initialise
 from sdd_bench.training.reblurring_network import ReblurringNetwork
@@ -32,8 +31,8 @@ def make_network(model: str, options: dict[str, Any], recipe: Recipe) -> nn.Modu
         recipe: decides about RGL's prior and how weights begin.
 
     Raises:
-        ModelError: no network has this name or these options.
-        TrainingError: the class can't be imported or made.
+        ModelError: no network has this name or these options, or no such class can be imported.
+        TrainingError: the class can't be made with these options, or this network not be trained by this recipe.
     """
     if ":" in model:
         network = _own(model, options)
@@ -99,17 +98,11 @@ def make_reblurring(recipe: Recipe) -> ReblurringNetwork | None:
 
 
 def _own(model: str, options: dict[str, Any]) -> nn.Module:
-    module, _, name = model.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    build = find_own(model)
     try:
-        made = getattr(importlib.import_module(module), name)(**options)
-    except (ImportError, AttributeError, TypeError) as error:
-        raise TrainingError(
-            f"the network {model} can't be made: {error}. Expected MODULE:CLASS that can be imported from {here}, and "
-            f"takes the options {options}."
-        ) from error
+        made = build(**options)
+    except TypeError as error:
+        raise TrainingError(f"{model} can't be made with the options {options}: {error}.") from error
     if not isinstance(made, nn.Module):
         raise TrainingError(f"{model} makes a {type(made).__name__}, expected a torch.nn.Module.")
     return made

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from sdd_bench.alignment.flow import FlowBackend
+from sdd_bench.errors import TrainingError
 from sdd_bench.training.deformation import deblurring_loss, deform
 from sdd_bench.training.losses import charbonnier, edge_loss
 from sdd_bench.training.reblurring_network import Reblurred
@@ -42,11 +43,13 @@ class Objective:
 
     Args:
         settings: of the recipe.
-        flow: computes flow without gradient.
+        flow: computes flow without gradient; None for a recipe that deforms nothing.
         reblurring_first: epochs in which the reblurring module learns alone, before all others.
     """
 
-    def __init__(self, settings: ObjectiveSettings, flow: FlowBackend, reblurring_first: int = 0) -> None:
+    def __init__(self, settings: ObjectiveSettings, flow: FlowBackend | None, reblurring_first: int = 0) -> None:
+        if settings.deform and flow is None:
+            raise TrainingError("this recipe deforms pictures: it needs a flow.")
         self.settings = settings
         self.flow = flow
         self.reblurring_first = reblurring_first
@@ -69,7 +72,7 @@ class Objective:
         initial = epoch < self.settings.initial_epochs
         stages, seeds = self._deblur(network, blurry, epoch)
         deblurred = stages[0]
-        if not self.settings.deform:
+        if self.flow is None or not self.settings.deform:
             target, mask = sharp, None
             losses = [charbonnier(stage, sharp) for stage in stages]
         elif initial:

@@ -107,9 +107,8 @@ def _train(fabric: Fabric, settings: TrainingSettings, record: RunRecord, align:
     pairs = validation_pairs(settings.dataset, recipe.validation.share, settings.seed)
     crops = TrainingCrops(settings.dataset, recipe.data, settings.seed, frozenset(pair.stem for pair in pairs))
     steps = len(batches(len(crops), recipe.optimiser.batch, settings.seed, 0, fabric.global_rank, fabric.world_size))
-    objective = Objective(
-        recipe.objective, _flow(recipe.objective.flow, str(device)), recipe.optimiser.reblurring_first
-    )
+    estimate = _flow(recipe.objective.flow, str(device)) if recipe.objective.deform else None
+    objective = Objective(recipe.objective, estimate, recipe.optimiser.reblurring_first)
     # All that users can get wrong has been looked at: what is written now does not stand in the way of a second try.
     with fabric.rank_zero_first():
         if fabric.is_global_zero:

@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sdd_bench.errors import OutputError, TrainingError
+from sdd_bench.errors import ModelError, OutputError, TrainingError, WeightsError
 from sdd_bench.leaderboard.reference import align_for_validation
 from sdd_bench.models import load_checkpoint
 from sdd_bench.training import checkpoints
@@ -249,12 +249,21 @@ def test_training_goes_on_from_given_weights(settings):
 
 
 def test_a_network_that_is_none_is_named(settings, own):
-    with pytest.raises(TrainingError, match="can't be made"):
+    with pytest.raises(ModelError, match="there is no module no_such_module"):
         train(settings("plain", model="no_such_module:Net", options={}), as_it_is)
+    with pytest.raises(TrainingError, match="can't be made with the options"):
+        train(settings("plain", model=own, options={"depth": 3}), as_it_is)
     with pytest.raises(TrainingError, match=r"expected a torch\.nn\.Module"):
         train(settings("plain", out="x", model="collections:OrderedDict", options={}), as_it_is)
     with pytest.raises(TrainingError, match="mprnet can't be trained by RGL here"):
         train(settings("rgl", out="y", model="mprnet", options={}), as_it_is)
+
+
+def test_a_recipe_that_deforms_nothing_asks_for_no_flow(settings):
+    # That of PWC-Net has no weights here.
+    assert len(train(settings("plain", changes={"objective.flow.name": "pwcnet"}), as_it_is).log) == 2
+    with pytest.raises(WeightsError, match="a flow that needs none: --flow dis"):
+        train(settings("jdrl", out="with", changes={"objective.flow.name": "pwcnet"}), as_it_is)
 
 
 def test_flow_settings_reach_the_flow(settings):
