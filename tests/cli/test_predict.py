@@ -29,7 +29,7 @@ class Slow(torch.nn.Module):
     """Leaves the picture as it is, after a while."""
 
     def forward(self, x):
-        time.sleep(0.3)
+        time.sleep(1.0)
         return x
 '''
 

@@ -137,7 +137,7 @@ time.sleep(60)
         assert time.monotonic() < deadline
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
-    _, printed = process.communicate(timeout=30)
+    _, printed = process.communicate(timeout=90)
     assert process.returncode == 130
     assert "Interrupted. Run the same command again" in printed
     with pytest.raises(ProcessLookupError):
