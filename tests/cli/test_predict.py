@@ -203,7 +203,13 @@ def test_a_run_that_was_stopped_goes_on_and_ends_as_if_it_never_was(how, prepare
     (tmp_path / f"{module}.py").write_text(SLOW)
     given = ["--model", f"{module}:Slow", "--dataset", prepared, "--out", "out"]
     process = subprocess.Popen(
-        [PROGRAM, "predict", *given], cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [PROGRAM, "predict", *given],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # What a shell starts in the background ignores interrupts, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
     while not list((tmp_path / "out").glob("*.png")):
