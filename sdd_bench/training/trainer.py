@@ -99,7 +99,7 @@ def _outcome(
 
 def _train(fabric: Fabric, settings: TrainingSettings, record: RunRecord, align: Align) -> TrainingResult | None:
     recipe, out, device = settings.recipe, settings.out, fabric.device
-    # Libraries split work otherwise until the number of threads was set once, and sums then differ in their last digit.
+    # Said once, so that libraries that count threads for themselves split work alike from the first step on.
     torch.set_num_threads(torch.get_num_threads())
     torch.manual_seed(settings.seed)
     network = make_network(settings.model, settings.options, recipe)
