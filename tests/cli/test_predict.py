@@ -225,7 +225,8 @@ def test_a_run_that_was_stopped_goes_on_and_ends_as_if_it_never_was(how, prepare
     if how is signal.SIGINT:
         assert process.returncode == 130
         assert "Interrupted. Run the same command again" in printed
-        assert len(record["pictures"]) == len(made)
+        # The interrupt may come between a picture and its row; then it is made again.
+        assert 0 <= len(made) - len(record["pictures"]) <= 1
     run(*given)
     kept = [path for path, before in made.items() if path.stat().st_mtime_ns == before]
     assert len(kept) >= len(record["pictures"])
