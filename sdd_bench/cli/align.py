@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sdd_bench.cli import options
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -20,11 +22,9 @@ _SHOWN = ("zoom", "shift", "corner", "residual_rms", "residual_p95")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to make; absent or empty.")
 @click.option("--skip-unconverged", is_flag=True, help="Leave pairs out whose zoom and shift can't be found.")
 @click.option("--licence", help="What the dataset card states: a name or an address.  [default: not stated]")
-@click.option("--cache", type=click.Path(path_type=Path), help="Folder of kept rows.  [default: the user's cache]")
-@click.option("--workers", default=1, show_default=True, help="Worker processes.")
-@click.option(
-    "--cluster", metavar="ADDRESS", help="Dask scheduler whose workers are used instead; they see the same files."
-)
+@options.rows_cache
+@options.workers
+@options.cluster
 def align(
     dataset: Path,
     out: Path,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sdd_bench.cli import options
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -43,11 +45,9 @@ _SHOWN = ("5 %", "median", "95 %", "largest")  # of all quantiles: they fit 80 c
     show_default=True,
     help="Write a page with charts and pictures, analysis.html.",
 )
-@click.option("--cache", type=click.Path(path_type=Path), help="Folder of kept rows.  [default: the user's cache]")
-@click.option("--workers", default=1, show_default=True, help="Worker processes.")
-@click.option(
-    "--cluster", metavar="ADDRESS", help="Dask scheduler whose workers are used instead; they see the same files."
-)
+@options.rows_cache
+@options.workers
+@options.cluster
 def analyze(
     dataset: Path,
     split: str,

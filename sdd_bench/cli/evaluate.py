@@ -9,6 +9,7 @@ from typing import Literal
 
 import click
 
+from sdd_bench.cli import options
 from sdd_bench.evaluation import DEFAULT_PROTOCOL
 
 
@@ -53,17 +54,9 @@ from sdd_bench.evaluation import DEFAULT_PROTOCOL
 @click.option(
     "--cache", type=click.Path(path_type=Path), help="Folder of kept references and rows.  [default: the user's cache]"
 )
-@click.option("--workers", default=1, show_default=True, help="Worker processes.")
-@click.option(
-    "--cluster", metavar="ADDRESS", help="Dask scheduler whose workers are used instead; they see the same files."
-)
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="Where LPIPS and flows by networks are computed.",
-)
+@options.workers
+@options.cluster
+@options.device
 def evaluate(
     pred: Path,
     dataset: Path,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from sdd_bench.cli import options
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -30,14 +32,8 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Folder of kept references and rows.  [default: none; everything is computed afresh]",
 )
-@click.option("--workers", default=1, show_default=True, help="Worker processes.")
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="Where LPIPS and flows by networks are computed.",
-)
+@options.workers
+@options.device
 def verify(
     entry: Path,
     pred: Path,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sdd_bench.cli import options
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -59,7 +61,7 @@ def _width_and_height(text: str) -> tuple[int, int]:
 @click.option("--bit-depth", type=click.Choice(["keep", "8"]), help="Bits per channel to write.")
 @click.option("--pack", is_flag=True, help="Write the training patches into one HDF5 file too, train_patches.h5.")
 @click.option("--licence", help="What the dataset card states: a name or an address.  [default: not stated]")
-@click.option("--workers", default=1, show_default=True, help="Worker processes.")
+@options.workers
 @click.option("--cluster", help="Address of a Dask scheduler to work on instead, for example tcp://host:8786.")
 def prepare(
     raw: Path,

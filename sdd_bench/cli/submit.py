@@ -7,18 +7,11 @@ from typing import Literal
 
 import click
 
+from sdd_bench.cli import options
 from sdd_bench.evaluation import DEFAULT_PROTOCOL
 
 _CACHE = click.option(
     "--cache", type=click.Path(path_type=Path), help="Folder of kept references and rows, to reuse them."
-)
-_WORKERS = click.option("--workers", default=1, show_default=True, help="Worker processes.")
-_DEVICE = click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="Where LPIPS and flows by networks are computed.",
 )
 
 
@@ -66,8 +59,8 @@ def init(meta: Path) -> None:
 )
 @click.option("--overwrite", is_flag=True, help="Replace the archive.")
 @_CACHE
-@_WORKERS
-@_DEVICE
+@options.workers
+@options.device
 def pack(
     pred: Path,
     meta: Path,
@@ -119,8 +112,8 @@ def pack(
     help="Markdown file for the text of a pull request, written also if the submission is refused.",
 )
 @_CACHE
-@_WORKERS
-@_DEVICE
+@options.workers
+@options.device
 def check(
     archive: Path,
     dataset: Path | None,

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from sdd_bench.cli import options
+
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to create.")
@@ -17,7 +19,7 @@ import click
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="JSON file with scene settings that differ from the defaults (picture size, zoom, shift, blur, noise, ...).",
 )
-@click.option("--workers", default=1, show_default=True, help="Worker processes.")
+@options.workers
 def synth(out: Path, test: int, train: int, seed: int, settings: Path | None, workers: int) -> None:
     """Write synthetic pairs with known truth, as a raw folder that `prepare` reads.
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import click
 
+from sdd_bench.cli import options
+
 
 @click.command(name="verify")
 @click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("--workers", default=1, show_default=True, help="Worker processes.")
+@options.workers
 def verify(dataset: Path, workers: int) -> None:
     """Check that every file of the prepared dataset in DATASET is there, is as it was written, and that none was added.
 

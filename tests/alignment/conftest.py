@@ -1,14 +1,40 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 import torch
+from skimage import data
 
 from sdd_bench import weights
+from sdd_bench.alignment import Similarity
 from sdd_bench.alignment.pwcnet_checkpoints import port_names, ptlflow_names
 from sdd_bench.alignment.pwcnet_network import weight_shapes
 
 NAMES = {"pwcnet-ptlflow": ptlflow_names(), "pwc-default": port_names()}
+
+
+@pytest.fixture(scope="session")
+def photograph():
+    """Reads one of scikit-image's photographs as gray values in [0, 1]."""
+
+    def read(name):
+        picture = getattr(data, name)().astype(np.float64) / 255
+        return picture if picture.ndim == 2 else picture @ [0.299, 0.587, 0.114]
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def corner_error():
+    """Measures the largest distance between where two similarities put a corner, in pixels."""
+
+    def measure(similarity, zoom, shift, shape, rotation=0.0):
+        corners = np.array([[x, y] for x in (0, shape[1] - 1) for y in (0, shape[0] - 1)], dtype=float)
+        true = Similarity(zoom, tuple(shift), rotation=rotation)
+        return np.linalg.norm(similarity.apply(corners, shape) - true.apply(corners, shape), axis=1).max()
+
+    return measure
 
 
 @pytest.fixture(scope="session")
