@@ -31,7 +31,7 @@ from sdd_bench.parallel import map_items
 
 Image = NDArray[np.float32]
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[1] / "docs" / "studies"
 HELD_BACK = tuple(name for name, photograph in PHOTOGRAPHS.items() if photograph.held_back)
 _COMMON = SceneSettings(aperture="disc", exposure_stops=(0, 0), width=416, height=320)
 CONDITIONS: dict[str, SceneSettings] = {
@@ -160,7 +160,7 @@ def draw(seed: int, path: Path) -> None:
     pair = rendered("twice that", seed, 0)
     blur, sharp = from_8_bit(pair.blur), from_8_bit(pair.aligned)
     figure = Figure(figsize=(13, 11.5), layout="constrained")
-    FigureCanvasAgg(figure)
+    canvas = FigureCanvasAgg(figure)
     axes = figure.subplots(4, 4)
     for axis, (title, picture) in zip(axes[0], (("blurry input", blur), ("truth", sharp)), strict=False):
         axis.imshow(picture, interpolation="nearest")
@@ -181,8 +181,21 @@ def draw(seed: int, path: Path) -> None:
         axis.tick_params(labelsize=6)
     for axis in (*axes[0][:2], *axes[1:].ravel()):
         axis.set_axis_off()
+    figure.set_dpi(80)
+    canvas.draw()
+    write_palette(np.asarray(canvas.buffer_rgba())[..., :3], path)
+
+
+def write_palette(picture: NDArray[np.uint8], path: Path) -> None:
+    """Write an RGB picture on white ground as a PNG file of 256 colours, a quarter of the size of all of them."""
+    from PIL import Image as Pillow
+
+    found = Pillow.fromarray(picture).quantize(256, Pillow.Quantize.FASTOCTREE, dither=Pillow.Dither.NONE)
+    colours, ground = found.getpalette(), found.getpixel((0, 0))
+    colours[3 * ground : 3 * ground + 3] = [255, 255, 255]  # it shares its place with what is nearly white
+    found.putpalette(colours)
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=80, format="png", metadata={"Software": None})
+        found.save(temporary, format="png", optimize=True)
 
 
 def learn() -> None:
@@ -201,7 +214,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--speed", action="store_true", help="time pictures of 2048 x 1080 instead")
     parser.add_argument("--dictionary", action="store_true", help="learn the dictionary of jnb instead")
-    parser.add_argument("--write", action="store_true", help="write the tables into docs/classical.md, and its figure")
+    parser.add_argument("--write", action="store_true", help="write docs/studies/classical.md and its figure")
     options = parser.parse_args()
     if options.dictionary:
         learn()
@@ -229,7 +242,7 @@ def replaced(page: str, name: str, text: str) -> str:
     before, found, rest = page.partition(f"<!-- {name} -->\n")
     _, end, after = rest.partition(f"<!-- end of {name} -->")
     if not found or not end:
-        raise SystemExit(f"docs/classical.md has no marks for {name}.")
+        raise SystemExit(f"docs/studies/classical.md has no marks for {name}.")
     return f"{before}{found}{text}\n{end}{after}"
 
 

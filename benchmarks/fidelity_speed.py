@@ -20,6 +20,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import process_memory
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from sdd_bench.metrics import Fidelity, fidelity
@@ -63,15 +64,9 @@ def print_own_extra_memory(name: str, files: list[Path]) -> None:
     """Print the growth of this process's peak memory by one scoring, in MB."""
     SCORERS[name](*pair(64, 64))  # so that what is loaded on first use does not count
     pred, ref = (np.load(file) for file in files)
-    before = status_kib("VmRSS")
+    before = process_memory.held()
     SCORERS[name](pred, ref)
-    print((status_kib("VmHWM") - before) * 1024 / 1e6)
-
-
-def status_kib(field: str) -> int:
-    """Read one line of Linux' /proc/self/status; VmHWM is the peak of VmRSS since this process began."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field + ":"))
+    print(process_memory.peak() - before)
 
 
 def main() -> None:

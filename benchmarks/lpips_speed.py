@@ -20,6 +20,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import process_memory
 import torch
 
 from sdd_bench.metrics import LPIPS
@@ -87,16 +88,10 @@ def print_own_extra_memory(name: str, weights: Path, height: int, width: int) ->
     score = SIDES[name](weights)
     score(*pictures(64, 64))  # so that what is loaded on first use does not count
     images = pictures(height, width)
-    Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM to what is used now
-    before = status_kib("VmRSS")
+    process_memory.forget_peak()
+    before = process_memory.held()
     score(*images)
-    print((status_kib("VmHWM") - before) * 1024 / 1e9)
-
-
-def status_kib(field: str) -> int:
-    """Read one line of Linux' /proc/self/status; VmHWM is the peak of VmRSS."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field + ":"))
+    print((process_memory.peak() - before) / 1000)
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import process_memory
 import torch
 from skimage import data, transform
 
@@ -87,9 +88,8 @@ def measure(name: str, checkpoint: Path, out: Path, height: int, width: int) -> 
     start = time.perf_counter(), time.process_time()
     flow = estimate(*images)
     seconds = time.perf_counter() - start[0], time.process_time() - start[1]
-    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
     np.save(out, flow)
-    print(*seconds, int(peak.split()[1]) * 1024 / 1e9)
+    print(*seconds, process_memory.peak() / 1000)
 
 
 def main() -> None:

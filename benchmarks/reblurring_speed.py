@@ -18,8 +18,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
+import process_memory
 import torch
 
 from sdd_bench.training.reblurring import isotropic_blur
@@ -74,9 +74,9 @@ def measure(name: str, batch: int, size: int, device: str, repeats: int) -> None
     if cuda:
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated() / 1e6 if cuda else status_megabytes("VmRSS")
+    before = torch.cuda.memory_allocated() / 1e6 if cuda else process_memory.held()
     step(blur, image, seeds)
-    memory = (torch.cuda.max_memory_allocated() / 1e6 if cuda else status_megabytes("VmHWM")) - before
+    memory = (torch.cuda.max_memory_allocated() / 1e6 if cuda else process_memory.peak()) - before
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -87,12 +87,6 @@ def measure(name: str, batch: int, size: int, device: str, repeats: int) -> None
     assert image.grad is not None and seeds.grad is not None
     sample = [grad[0, :, ::50, ::50].flatten().tolist() for grad in (image.grad, seeds.grad)]
     print(json.dumps({"seconds": seconds, "memory": memory, "sample": sample}))
-
-
-def status_megabytes(field: str) -> float:
-    """Read one line of Linux' /proc/self/status; VmHWM is the peak of VmRSS since this process began."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field + ":")) * 1024 / 1e6
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ Rendered pairs of about one megapixel have a known zoom and shift; the error is 
 four corners. The tuning pairs are those by which settings may be chosen; the held-back ones, of other seeds and other
 photographs, are looked at once, at the end. Focal stacks, one photographed (`--stack`: a folder of its pictures in
 order) and two rendered, have no one true similarity; there, i to j followed by j to k is held against i to k, and i to
-j followed by j to i against no motion. `--write` puts tables and figures into docs/.
+j followed by j to i against no motion. `--write` puts tables and figures into docs/studies/.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import process_memory
 from numpy.typing import NDArray
 from scipy import stats
 from similarity_pairs import HELD_BACK, TUNING, make_pair, make_stack, mosaic
@@ -157,17 +158,11 @@ def measure_size(method: str, views: list[NDArray[np.uint8]]) -> tuple[float, fl
         np.divide(view[..., None], np.float32(255), out=picture)
     PEERS[method](*(np.ascontiguousarray(picture[:128, :128]) for picture in (source, target)))  # loads what is lazy
     cv2.setNumThreads(1)
-    Path("/proc/self/clear_refs").write_text("5")  # Linux: the high-water mark of memory falls to what is held now
-    before = memory("VmRSS")
+    process_memory.forget_peak()
+    before = process_memory.held()
     start = time.process_time()
     PEERS[method](source, target)
-    return time.process_time() - start, memory("VmHWM") - before
-
-
-def memory(kind: str) -> float:
-    """One of this process' memory figures in MB, as Linux reports them."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(kind))
+    return time.process_time() - start, process_memory.peak() - before
 
 
 def speed_table() -> list[str]:
@@ -230,7 +225,7 @@ def main() -> None:
     parser.add_argument("--held-back", type=int, default=120, help="number of held-back pairs: look once, at the end")
     parser.add_argument("--stack", type=Path, help="folder with the pictures of a focal stack, in order")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--write", action="store_true", help="write docs/similarity_accuracy.md and its figure")
+    parser.add_argument("--write", action="store_true", help="write docs/studies/similarity_accuracy.md and its figure")
     options = parser.parse_args()
     sets: dict[str, list[Row]] = {}
     text: list[str] = []
@@ -250,7 +245,7 @@ def main() -> None:
     text += ["", "## Focal stacks", "", *stack_table(stacks), "", "## Time and memory", "", *speed_table()]
     sys.stdout.write("\n".join(text) + "\n")
     if options.write:
-        docs = Path(__file__).parents[1] / "docs"
+        docs = Path(__file__).parents[1] / "docs" / "studies"
         draw(sets, docs / "similarity_accuracy.png")
         write_text(docs / "similarity_accuracy.md", page(text))
 

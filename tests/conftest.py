@@ -17,6 +17,17 @@ def empty_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def one_torch_thread() -> Iterator[None]:
+    """On small tensors, threads that wait for a core which others use cost far more than they give."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A prepared dataset of three small synthetic test pairs with known truth; read it, do not change it."""
@@ -78,5 +89,20 @@ def result() -> Callable:
             ),
         }
         return EvaluationResult(**(fields | changes))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def published() -> Callable:
+    """Makes the entry of numbers copied from a paper, which are given as it prints them."""
+    from sdd_bench.leaderboard.records import Method, PrintedNumber, PublishedScores, Source, published_entry
+
+    def make(name="m", psnr="24.50", ssim=None, mae=None, lpips=None, *, title="T", reference="gt", **changes):
+        printed = {"psnr": psnr, "ssim": ssim, "mae": mae, "lpips": lpips}
+        numbers = {metric: PrintedNumber.parse(text) for metric, text in printed.items() if text is not None}
+        scores = PublishedScores(group="all", reference=reference, **numbers)
+        fields = {"method": Method(name=name), "dataset": "SDD", "protocol": None, "source": Source(title=title)}
+        return published_entry(**(fields | {"scores": (scores,)} | changes))
 
     return make

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from sdd_bench.alignment.inputs import require_pictures
 from sdd_bench.alignment.octaves import Gray, Placement
+from sdd_bench.alignment.similarity_depth import Edition
 from sdd_bench.alignment.similarity_refine import Bands
 from sdd_bench.alignment.similarity_start import CoarseViews
 from sdd_bench.alignment.similarity_tiles import NoTextureError
@@ -150,7 +151,7 @@ def _carried(covariance: NDArray[np.float64], by: NDArray[np.float64]) -> NDArra
 
 
 def estimate_similarity(
-    source: NDArray[np.float32], target: NDArray[np.float32], *, rotation: bool = False
+    source: NDArray[np.float32], target: NDArray[np.float32], *, rotation: bool = False, edition: Edition = 2
 ) -> Similarity:
     """Estimates zoom and shift from source to target, which may be blurred differently from place to place.
 
@@ -163,6 +164,8 @@ def estimate_similarity(
         target: same shape, dtype and range.
         rotation: estimate a rotation too, at about eight times the time. Without, it is taken to be none: a lens that
             moves along its axis doesn't turn the picture.
+        edition: 2, or 1 as frozen with the protocol `sdd-v1`, which takes a flat scene for a deep one now and then and
+            is then off by tenths of a pixel.
 
     Returns:
         The similarity. Where the pictures don't tell (no shared texture, no match, repeating texture) it has
@@ -174,12 +177,12 @@ def estimate_similarity(
     """
     a, b = _gray_pair(source, target)
     try:
-        return _estimate_with_rotation(a, b) if rotation else _estimate(a, b, rotation=False)
+        return _estimate_with_rotation(a, b, edition) if rotation else _estimate(a, b, edition, rotation=False)
     except NoTextureError as error:
         return _undecided(str(error))
 
 
-def _estimate_with_rotation(a: Gray, b: Gray) -> Similarity:
+def _estimate_with_rotation(a: Gray, b: Gray, edition: Edition) -> Similarity:
     """Turn the source until no rotation is missing: first by coarse estimates, then by whole ones."""
 
     def likely(angle: float) -> float:
@@ -197,7 +200,7 @@ def _estimate_with_rotation(a: Gray, b: Gray) -> Similarity:
         if abs(missing) * reach < 1:
             break
     for _ in range(_TURNS):
-        found = _estimate(*_turned(a, b, angle), rotation=True)
+        found = _estimate(*_turned(a, b, angle), edition, rotation=True)
         if not found.converged:
             return found
         angle += found.rotation
@@ -245,11 +248,11 @@ def _start(views: CoarseViews, bands: Bands, centre: tuple[float, float]) -> tup
     return max(tried)[1:]
 
 
-def _estimate(a: Gray, b: Gray, *, rotation: bool) -> Similarity:
+def _estimate(a: Gray, b: Gray, edition: Edition, *, rotation: bool) -> Similarity:
     """The similarity of gray pictures. A rotation is that which is missing, after zoom and shift."""
     views, bands, centre = _prepared(a, b, rotation=rotation)
     placement, _ = _start(views, bands, centre)
-    refined = bands.refine(placement)
+    refined = bands.refine(placement, edition)
     agreement = views.agreement(refined.placement)
     if agreement.in_place < _BELIEVED:
         return _undecided(

@@ -4,7 +4,7 @@ There are two answers. The precise one weighs every place by what it knows: fine
 decide. That is right where all of the scene moves alike. Where the scene is deep, places move differently, and those
 that know most are those in focus in both pictures: another part of the scene for each pair. Similarities found so don't
 compose. The even one weighs places by their contrast in coarse bands, which defocus hardly changes: it is less precise,
-but means the same for every pair of pictures of a scene. How far the displacements scatter says which one to believe.
+but means the same for every pair of pictures of a scene. `similarity_depth` says which one to believe.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdd_bench.alignment.octaves import Gray, Placement, band_pass, pyramid
+from sdd_bench.alignment.similarity_depth import Edition, share_of_precise
 from sdd_bench.alignment.similarity_fit import EvenFit, PreciseFit, even_fit, precise_fit
 from sdd_bench.alignment.similarity_tiles import NoTextureError, measure_from_source, measure_halfway
 
@@ -31,17 +32,6 @@ _SYSTEMATIC = 2e-3
 # The covariance from the scatter of regions, of which few dominate, and of five bands is itself uncertain: widened so
 # that 95 % regions hold the truth in 94 % of rendered pairs.
 _WIDEN = 1.5
-# The precise answer is believed where its squared error, scene included, is below this share of what noise alone does
-# to the even answer; the power makes the change-over short. Measured: up to 0.15 in rendered pairs of flat scenes, from
-# 0.29 on in a real focal stack.
-_BELIEVED = 0.17
-_CHANGE_OVER = 8
-# Noise moves the even answer by up to so many standard deviations; measured on rendered pairs of flat scenes: 2.4.
-_NOISE_REACHES = 3.0
-# What noise does to the few tiles of the second coarsest band is known to such a factor only.
-_SURE = 1.15
-# A band tells how displacements scatter if its tiles lie in this share of all places.
-_COVERS = 1 / 3
 _BAND_FINE, _BAND_COARSE = 1.0, 2.0
 
 
@@ -93,11 +83,12 @@ class Bands:
             placement, turn = self._descend(placement, level)
         return placement, turn
 
-    def refine(self, placement: Placement) -> Refined:
+    def refine(self, placement: Placement, edition: Edition) -> Refined:
         """Refine in all bands.
 
         Args:
             placement: where to start, in pixels of the full pictures.
+            edition: of the decision between the two answers.
 
         Raises:
             NoTextureError: too few tiles hold shared texture, or the pictures don't overlap.
@@ -113,7 +104,7 @@ class Bands:
             pass  # the coarse bands show nothing to hold the fine ones against
         else:
             apart = np.array([*placement[:3], turn]) - [*even[:3], _turn(fit_of_all.change)]
-            share = self._share_of_precise(fit, fit_of_all, apart)
+            share = share_of_precise(fit, fit_of_all, apart[: len(self._reach)], self._reach, edition)
             zoom, x, y = (share * p + (1 - share) * e for p, e in zip(placement[:3], even[:3], strict=True))
             placement = placement._replace(zoom=zoom, shift_x=x, shift_y=y)
             turn = share * turn + (1 - share) * _turn(fit_of_all.change)
@@ -165,51 +156,6 @@ class Bands:
         """The change and its size in pixels; cut where the displacement model, linear over two pixels, ends."""
         step = abs(change[0]) * self._reach[0] + np.abs(change[1:3]).max()
         return change * min(1.0, 2.0 * 2**level / max(step, 1e-12)), step
-
-    def _share_of_precise(self, precise: PreciseFit, even: EvenFit, apart: Array) -> float:
-        """How far to believe the precise answer, 0..1.
-
-        Were the displacements of places to scatter by s, because the scene is deep, the two answers would differ by s
-        times the difference of their influences, place by place. That is counted as an error of the precise answer, and
-        so is what they differ by beyond what noise does.
-        """
-        places = even.place[: even.counts[0]]
-        nearest = _nearest(precise.place, places)
-        difference = np.zeros((len(places), len(self._reach), 2))
-        np.add.at(difference, nearest, precise.influence)
-        # A coarser tile acts on all the places that are nearest to it.
-        start = 0
-        for count in even.counts:
-            member = _nearest(places, even.place[start : start + count])
-            covered = np.maximum(np.bincount(member, minlength=count), 1)
-            difference -= (even.influence[start : start + count] / covered[:, None, None])[member]
-            start += count
-        scatter = _scene_scatter(precise, nearest, len(places))
-        from_scene = scatter**2 * np.einsum("nij,nkj->ik", difference, difference)
-        error, noise = (
-            float((np.diag(covariance) * self._reach**2).sum())
-            for covariance in (precise.covariance + from_scene, even.noise)
-        )
-        error += max(0.0, float(((apart[: len(self._reach)] * self._reach) ** 2).sum()) - _NOISE_REACHES**2 * noise)
-        return float(1 / (1 + (error / (_BELIEVED * noise)) ** _CHANGE_OVER))
-
-
-def _scene_scatter(fit: PreciseFit, nearest: NDArray[np.intp], places: int) -> float:
-    """How displacements scatter beyond what noise explains, in pixels.
-
-    Taken from the third coarsest band, fine enough to know and coarse enough to see most places, and from the second,
-    which sees them all. In the third at least half of the scatter is taken for the scene's: there, what a deep scene
-    leaves unexplained passes for noise.
-    """
-    sees = [len(np.unique(member)) >= _COVERS * places for member in np.split(nearest, np.cumsum(fit.counts)[:-1])]
-    third, second = (max(len(fit.counts) - back, 0) for back in (3, 2))
-    third = next((band for band in range(third, len(fit.counts)) if sees[band]), len(fit.counts) - 1)
-    (first, noise), (other, other_noise) = ((fit.scatter[band], fit.expected[band]) for band in (third, second))
-    return float(np.sqrt(max(first**2 - noise**2, first**2 / 4, other**2 - (_SURE * other_noise) ** 2)))
-
-
-def _nearest(points: Array, centres: Array) -> NDArray[np.intp]:
-    return np.asarray(((points[:, None] - centres[None]) ** 2).sum(axis=-1).argmin(axis=1))
 
 
 def _moved_halfway(placement: Placement, change: Array, covariance: Array) -> tuple[Placement, Array]:

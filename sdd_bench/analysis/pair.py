@@ -21,7 +21,7 @@ from sdd_bench.evaluation.references import LIBRARIES
 from sdd_bench.evaluation.rows import RowStore
 from sdd_bench.io.hashing import sha256
 
-ARITHMETIC = 1
+ARITHMETIC = 2
 """Raised with every change that changes a number, so that kept numbers of another arithmetic are not used."""
 ROWS_FOLDER = "analysis"
 

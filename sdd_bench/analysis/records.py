@@ -187,7 +187,7 @@ class AnalysisResult(_Record):
         try:
             text = path.read_text("utf-8")
             version = json.loads(text).get("schema_version")
-        except (OSError, UnicodeDecodeError, AttributeError, json.JSONDecodeError) as error:
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
             raise ResultError(f"{path}: not an analysis ({error}). Make one with: sdd-bench analyze") from error
         if version != SCHEMA_VERSION:
             raise ResultError(

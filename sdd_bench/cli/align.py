@@ -21,7 +21,7 @@ _SHOWN = ("zoom", "shift", "corner", "residual_rms", "residual_p95")
 @click.argument("dataset", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to make; absent or empty.")
 @click.option("--skip-unconverged", is_flag=True, help="Leave pairs out whose zoom and shift can't be found.")
-@click.option("--licence", help="What the dataset card states: a name or an address.  [default: not stated]")
+@options.licence
 @options.rows_cache
 @options.workers
 @options.cluster

@@ -14,12 +14,7 @@ from sdd_bench.evaluation import DEFAULT_PROTOCOL
 
 
 @click.command()
-@click.option(
-    "--pred",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Folder of predictions, one image per test pair, named like it.",
-)
+@options.pred
 @click.option("--dataset", type=click.Path(path_type=Path), required=True, help="A prepared dataset.")
 @click.option(
     "--protocol",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("entry", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--pred", type=click.Path(path_type=Path), required=True, help="Folder of the predictions.")
+@options.pred
 @click.option(
     "--dataset",
     type=click.Path(path_type=Path),

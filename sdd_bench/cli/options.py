@@ -6,6 +6,13 @@ from pathlib import Path
 
 import click
 
+pred = click.option(
+    "--pred",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder of predictions, one image per test pair, named like it.",
+)
+licence = click.option("--licence", help="What the dataset card states: a name or an address.  [default: not stated]")
 workers = click.option("--workers", default=1, show_default=True, help="Worker processes.")
 cluster = click.option(
     "--cluster", metavar="ADDRESS", help="Dask scheduler whose workers are used instead; they see the same files."

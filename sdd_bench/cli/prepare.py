@@ -60,9 +60,9 @@ def _width_and_height(text: str) -> tuple[int, int]:
 @click.option("--seed", type=int, help="Seed of the split.")
 @click.option("--bit-depth", type=click.Choice(["keep", "8"]), help="Bits per channel to write.")
 @click.option("--pack", is_flag=True, help="Write the training patches into one HDF5 file too, train_patches.h5.")
-@click.option("--licence", help="What the dataset card states: a name or an address.  [default: not stated]")
+@options.licence
 @options.workers
-@click.option("--cluster", help="Address of a Dask scheduler to work on instead, for example tcp://host:8786.")
+@options.cluster
 def prepare(
     raw: Path,
     out: Path | None,

@@ -35,7 +35,7 @@ def init(meta: Path) -> None:
 
 
 @submit.command()
-@click.option("--pred", type=click.Path(path_type=Path), required=True, help="Folder of predictions.")
+@options.pred
 @click.option(
     "--meta",
     type=click.Path(path_type=Path),

@@ -39,7 +39,7 @@ class Alignment(BaseModel):
             protocol does not deform, or nothing is lost on that way.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     zoom: float | None
     shift: tuple[float, float] | None
@@ -82,7 +82,7 @@ def align_reference(protocol: Protocol, picture: Image, gt: Image) -> AlignedRef
     find_flow = protocol.flow
     if find_flow is None or protocol.warp is None:
         raise ProtocolError(f"{protocol.id} takes the ground truth as it is; it has no aligned reference.")
-    similarity = estimate_similarity(picture, gt)
+    similarity = estimate_similarity(picture, gt, edition=1)
     if protocol.equalise is None:
         flow = remaining = find_flow(picture, gt)
         source, target = picture, gt
@@ -126,7 +126,7 @@ def find_alignment(picture: Image, gt: Image) -> Alignment:
         picture: H x W x 3 float32 in [0, 1].
         gt: H x W x 3 float32 in [0, 1].
     """
-    similarity = estimate_similarity(picture, gt)
+    similarity = estimate_similarity(picture, gt, edition=1)
     return Alignment(
         zoom=similarity.zoom if similarity.converged else None,
         shift=similarity.shift if similarity.converged else None,

@@ -281,7 +281,7 @@ class EvaluationResult(_Record):
         try:
             text = path.read_text("utf-8")
             found = json.loads(text).get("schema_version")
-        except (OSError, UnicodeDecodeError, AttributeError, json.JSONDecodeError) as error:
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
             raise ResultError(f"{path}: not a result file ({error}).") from error
         if found != SCHEMA_VERSION:
             raise ResultError(
@@ -290,11 +290,14 @@ class EvaluationResult(_Record):
             )
         try:
             result = cls.model_validate_json(text)
+            means = group_means(result.images)
         except ValidationError as error:
             raise ResultError(f"{path}: not a sound result file. {error}") from error
+        except OverflowError as error:
+            raise ResultError(f"{path}: not a sound result file: its scores are too large to be added up.") from error
         if result.protocol.hash != result.protocol_sha256:
             raise ResultError(f"{path}: its protocol is not the one its hash names: the file was edited.")
-        if group_means(result.images) != result.means:
+        if means != result.means:
             raise ResultError(f"{path}: its means are not those of its images: the file was edited.")
         return result
 

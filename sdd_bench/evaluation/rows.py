@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from sdd_bench.evaluation.archives import unreadable
 from sdd_bench.io.atomic import write_json
@@ -32,7 +32,7 @@ class RowStore(Generic[Record]):
             if kept["sha256"] != _hash(key, kept["record"]):
                 return None
             return self._kind.model_validate(kept["record"])
-        except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, ValidationError):
+        except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
             return None
         except OSError as error:
             raise unreadable(self._path(key), error) from error

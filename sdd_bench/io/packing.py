@@ -7,9 +7,9 @@
 | attributes | ``schema_version``, and whatever the writer knows about the file |
 
 HDF5's own lossless filters make 8-bit photographs 14 to 30 % smaller and reading them 5 to 9 times slower, not much
-faster than PNG files of half that size (docs/patch_throughput.md); so none is used. Then every picture is a run of
-bytes at a known place, and reading it is an ordinary read: no library state and no open file that a fork, a thread or
-pickling could disturb.
+faster than PNG files of half that size (docs/studies/patch_throughput.md); so none is used. Then every picture is a
+run of bytes at a known place, and reading it is an ordinary read: no library state and no open file that a fork, a
+thread or pickling could disturb.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from sdd_bench.device import DeviceName
 from sdd_bench.errors import TrainingError
 from sdd_bench.evaluation import DEFAULT_PROTOCOL
 from sdd_bench.io.hashing import sha256
-from sdd_bench.training.recipe import METHODS, Recipe, get_recipe
+from sdd_bench.training.recipe import METHODS, Recipe, get_recipe, recipe_names
 
 if TYPE_CHECKING:
     import numpy as np
@@ -133,7 +133,7 @@ def train_reference(
     about: dict[str, str | int | None] = {
         "name": model.rpartition(":")[2],
         "framework": None if framework == "plain" else framework,
-        "variant": None if chosen.name in METHODS.values() else chosen.name,
+        "variant": variant(chosen),
         "trained_on": open_dataset(dataset).manifest.name,
     }
     result = folder / "results" / evaluation.method / evaluation.protocol.id
@@ -151,6 +151,20 @@ def align_for_validation(
 
     reference = align_reference(get_protocol(DEFAULT_PROTOCOL), blurry, sharp)
     return reference.deformed, reference.valid
+
+
+def variant(recipe: Recipe) -> str | None:
+    """What tells a recipe from those of the methods, in tables.
+
+    Returns:
+        None for the recipe of a method; the name of another one that comes with this package; for one with settings of
+        its own its name and the first 8 digits of its hash.
+    """
+    if recipe.hash in {get_recipe(name).hash for name in METHODS}:
+        return None
+    if recipe.name in recipe_names() and recipe.hash == get_recipe(recipe.name).hash:
+        return recipe.name
+    return f"{recipe.name}-{recipe.hash[:8]}"
 
 
 def _framework(recipe: Recipe) -> str:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdd_bench.errors import PredictionError
-from sdd_bench.models.tiling import Tiles, plan_tiles, round_up, smallest_side
+from sdd_bench.models.padding import round_up
+from sdd_bench.models.tiling import Tiles, plan_tiles, smallest_side
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -150,7 +150,7 @@ def read_record(folder: Path) -> PredictionRecord | None:
         version = json.loads(text).get("schema_version")
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, AttributeError, ValueError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise OutputError(f"{path} is no record of predictions ({error}). {way_out}") from error
     if version != SCHEMA_VERSION:
         raise OutputError(f"{path} has schema version {version}, expected {SCHEMA_VERSION}. {way_out}")

@@ -29,19 +29,19 @@ class Restormer(nn.Module):
         first, second, third, fourth = (WIDTH << level for level in range(4))
         self.patch_embed = Embedding()
         self.encoder_level1 = _blocks(0, first)
-        self.down1_2 = Down(first)
+        self.down1_2 = _down(first)
         self.encoder_level2 = _blocks(1, second)
-        self.down2_3 = Down(second)
+        self.down2_3 = _down(second)
         self.encoder_level3 = _blocks(2, third)
-        self.down3_4 = Down(third)
+        self.down3_4 = _down(third)
         self.latent = _blocks(3, fourth)
-        self.up4_3 = Up(fourth)
+        self.up4_3 = _up(fourth)
         self.reduce_chan_level3 = _conv(fourth, third)
         self.decoder_level3 = _blocks(2, third)
-        self.up3_2 = Up(third)
+        self.up3_2 = _up(third)
         self.reduce_chan_level2 = _conv(third, second)
         self.decoder_level2 = _blocks(1, second)
-        self.up2_1 = Up(second)
+        self.up2_1 = _up(second)
         # At full resolution, what is joined is not reduced to the channels of the first level.
         self.decoder_level1 = _blocks(0, second)
         self.refinement = nn.Sequential(*(Block(second, HEADS[0]) for _ in range(REFINING)))
@@ -168,30 +168,25 @@ class Embedding(nn.Module):
         return features
 
 
-class Down(nn.Module):
-    """Half the resolution, twice the channels."""
+class Resize(nn.Module):
+    """A convolution, then pixels become channels (half the resolution) or channels pixels (twice the resolution)."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, made: int, rearranged: nn.Module) -> None:
         super().__init__()
-        self.body = nn.Sequential(_conv(channels, channels // 2, 3), nn.PixelUnshuffle(2))
+        self.body = nn.Sequential(_conv(channels, made, 3), rearranged)
 
     def forward(self, features: Tensor) -> Tensor:
-        """N x C x H x W to N x 2C x H/2 x W/2."""
-        coarser: Tensor = self.body(features)
-        return coarser
+        """N x C x H x W to N x 2C x H/2 x W/2, or to N x C/2 x 2H x 2W."""
+        resized: Tensor = self.body(features)
+        return resized
 
 
-class Up(nn.Module):
-    """Twice the resolution, half the channels."""
+def _down(channels: int) -> Resize:
+    return Resize(channels, channels // 2, nn.PixelUnshuffle(2))
 
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(_conv(channels, 2 * channels, 3), nn.PixelShuffle(2))
 
-    def forward(self, features: Tensor) -> Tensor:
-        """N x C x H x W to N x C/2 x 2H x 2W."""
-        finer: Tensor = self.body(features)
-        return finer
+def _up(channels: int) -> Resize:
+    return Resize(channels, 2 * channels, nn.PixelShuffle(2))
 
 
 def _blocks(level: int, channels: int) -> nn.Sequential:

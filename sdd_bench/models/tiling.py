@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sdd_bench.errors import PredictionError
+from sdd_bench.models.padding import reflect, round_up
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -89,11 +90,6 @@ def smallest_side(stride: int, reach: int | None) -> int:
     return 2 * stride if reach is None else 2 * round_up(reach, stride) + stride
 
 
-def round_up(number: int, multiple: int) -> int:
-    """The smallest multiple that is at least the number."""
-    return -(-number // multiple) * multiple
-
-
 def run_tiled(function: Callable[[Tensor], Tensor], picture: Tensor, tiles: Tiles) -> Tensor:
     """Apply a network to a picture, tile by tile.
 
@@ -117,7 +113,7 @@ def run_tiled(function: Callable[[Tensor], Tensor], picture: Tensor, tiles: Tile
     wanted = [round_up(side, tiles.stride) for side in (height, width)]
     if tiles.fixed and tiles.size is not None:
         wanted = [max(side, least) for side, least in zip(wanted, tiles.size, strict=True)]
-    padded = _reflect(picture, *wanted)
+    padded = reflect(picture, *wanted)
     size = tiles.size or (wanted[0], wanted[1])
     rows, columns = (_spans(length, side, tiles) for length, side in zip(wanted, size, strict=True))
     result: Tensor | None = None
@@ -191,19 +187,6 @@ def _blend(starts: list[int], side: int, length: int, shared: int) -> list[_Span
         _Span(start, start + side, [weight / total[start + place] for place, weight in enumerate(window)])
         for start, window in zip(starts, windows, strict=True)
     ]
-
-
-def _reflect(picture: Tensor, height: int, width: int) -> Tensor:
-    """Continue a picture to the right and below; back and forth where it is smaller than what is added."""
-    import numpy as np
-    import torch
-
-    for axis, wanted in ((-2, height), (-1, width)):
-        length = picture.shape[axis]
-        if wanted > length:
-            places = np.pad(np.arange(length), (0, wanted - length), mode="reflect" if length > 1 else "edge")
-            picture = picture.index_select(axis, torch.from_numpy(places).to(picture.device))
-    return picture
 
 
 def _shape(tensor: Tensor) -> str:

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sdd_bench.io.atomic import write_text
+from sdd_bench.io.atomic import output_errors, write_text
 
 CSV_NAME = "log.csv"
+BOARD_NAME = "tensorboard"
 _FIRST = ("epoch", "steps", "seconds", "learning_rate", "loss")
 _LAST = ("validation_psnr", "best")
 
@@ -21,6 +22,9 @@ class Log:
     Args:
         run: the run's folder.
         rows: of the epochs before, oldest first.
+
+    Raises:
+        OutputError: it can't be written.
     """
 
     def __init__(self, run: Path, rows: list[dict[str, Any]]) -> None:
@@ -29,7 +33,8 @@ class Log:
         self.rows = rows
         self._run = run
         # What a killed run wrote beyond its last checkpoint is written again, and must not be there twice.
-        self._board = SummaryWriter(str(run / "tensorboard"), purge_step=len(rows))
+        with output_errors(run / BOARD_NAME):
+            self._board = SummaryWriter(str(run / BOARD_NAME), purge_step=len(rows))
         self._write()
 
     def add(self, row: Mapping[str, Any], strip: Path | None) -> None:
@@ -38,21 +43,26 @@ class Log:
         Args:
             row: values by name.
             strip: a PNG file to show beside them.
+
+        Raises:
+            OutputError: it can't be written.
         """
+        from sdd_bench.io.images import read_image
+
         self.rows.append(dict(row))
         self._write()
-        for name, value in row.items():
-            if isinstance(value, float):
-                self._board.add_scalar(name, value, row["epoch"])
-        if strip is not None:
-            from sdd_bench.io.images import read_image
-
-            self._board.add_image("strip", read_image(strip), row["epoch"], dataformats="HWC")
-        self._board.flush()
+        with output_errors(self._run / BOARD_NAME):
+            for name, value in row.items():
+                if isinstance(value, float):
+                    self._board.add_scalar(name, value, row["epoch"])
+            if strip is not None:
+                self._board.add_image("strip", read_image(strip), row["epoch"], dataformats="HWC")
+            self._board.flush()
 
     def close(self) -> None:
         """Closes the TensorBoard file."""
-        self._board.close()
+        with output_errors(self._run / BOARD_NAME):
+            self._board.close()
 
     def _write(self) -> None:
         between = sorted({name for row in self.rows for name in row} - {*_FIRST, *_LAST})

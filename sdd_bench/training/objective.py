@@ -66,8 +66,9 @@ class Objective:
             sharp: the same shape; it may be misaligned.
             epoch: from 0; the first ones have a loss of their own.
         """
-        if reblurring is not None and epoch < self.reblurring_first:
-            return self._reblurring_alone(network, reblurring, blurry, sharp)
+        again = self.settings.reblurring
+        if reblurring is not None and again is not None and epoch < self.reblurring_first:
+            return self._reblurring_alone(network, reblurring, again.weight, blurry, sharp)
         epoch -= self.reblurring_first
         initial = epoch < self.settings.initial_epochs
         stages, seeds = self._deblur(network, blurry, epoch)
@@ -98,10 +99,10 @@ class Objective:
             edges = [edge_loss(stage * counted, target * counted) for stage in stages]
             terms["edges"] = self.settings.edge_weight * torch.stack(edges).sum()
         reblurred = None
-        if reblurring is not None and self.settings.reblurring is not None and not initial:
-            reblurred = cast(Reblurred, reblurring(deblurred, blurry))
-            terms["reblurring"] = self.settings.reblurring.weight * charbonnier(blurry, reblurred.picture)
-            if self.settings.guidance is not None and seeds is not None:
+        if reblurring is not None and again is not None and (again.early or not initial):
+            reblurred = cast(Reblurred, reblurring(deblurred.detach() if initial else deblurred, blurry))
+            terms["reblurring"] = again.weight * charbonnier(blurry, reblurred.picture)
+            if self.settings.guidance is not None and seeds is not None and not initial:
                 aim = reblurred.seeds.detach() if self.settings.guidance.detach else reblurred.seeds
                 terms["defocus_map"] = self.settings.guidance.weight * charbonnier(seeds.float(), aim.float())
         return _step(terms, deblurred, target, mask, reblurred)
@@ -123,13 +124,12 @@ class Objective:
         return (output,) if isinstance(output, torch.Tensor) else tuple(output), seeds
 
     def _reblurring_alone(
-        self, network: nn.Module, reblurring: nn.Module, blurry: torch.Tensor, sharp: torch.Tensor
+        self, network: nn.Module, reblurring: nn.Module, weight: float, blurry: torch.Tensor, sharp: torch.Tensor
     ) -> Step:
-        assert self.settings.reblurring is not None
         with torch.no_grad():
             stages, _ = self._deblur(network, blurry, 0)
         reblurred = cast(Reblurred, reblurring(stages[0], blurry))
-        terms = {"reblurring": self.settings.reblurring.weight * charbonnier(blurry, reblurred.picture)}
+        terms = {"reblurring": weight * charbonnier(blurry, reblurred.picture)}
         return _step(terms, stages[0], sharp, None, reblurred)
 
 

@@ -36,6 +36,9 @@ class ReblurringSettings(_Record):
     weight: float = Field(default=0.5, ge=0)
     kernels: Literal["isotropic", "single", "free"] = "isotropic"
     width: int = Field(default=64, ge=4, description="channels of both branches; fewer for a narrow network")
+    early: bool = Field(
+        default=False, description="learn in the initial epochs too, without a say in what the network learns there"
+    )
 
 
 class GuidanceSettings(_Record):

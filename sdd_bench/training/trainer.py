@@ -25,13 +25,14 @@ from torch.utils.data import DataLoader
 
 from sdd_bench.alignment.flow import FlowBackend, flow
 from sdd_bench.device import find_device
-from sdd_bench.errors import SddBenchError, TrainingError, WeightsError
+from sdd_bench.errors import TrainingError, WeightsError
 from sdd_bench.io.state_dicts import write_state_dict
 from sdd_bench.training import checkpoints
 from sdd_bench.training.data import TrainingCrops, batches, validation_pairs
 from sdd_bench.training.log import Log
 from sdd_bench.training.networks import make_network, make_reblurring
 from sdd_bench.training.objective import Objective
+from sdd_bench.training.processes import launch_all
 from sdd_bench.training.progress import steps_shown
 from sdd_bench.training.recipe import FlowSettings
 from sdd_bench.training.run_folder import WEIGHTS_NAME, RunRecord, TrainingSettings, check_run, write_run
@@ -77,30 +78,15 @@ def train(settings: TrainingSettings, align: Align) -> TrainingResult:
         strategy="ddp_spawn" if settings.devices > 1 else "auto",
         precision=settings.precision,
     )
-    with _interrupts_ignored(settings.devices > 1):
-        run = partial(_outcome, settings=settings, record=record, align=align)
-        outcome: TrainingResult | SddBenchError | None = fabric.launch(run)
-    if isinstance(outcome, SddBenchError):
-        raise outcome
+    run = partial(_train, settings=settings, record=record, align=align)
+    outcome = launch_all(fabric, run, settings.devices) if settings.devices > 1 else fabric.launch(run)
     if outcome is None:
         raise KeyboardInterrupt
     return outcome
 
 
-def _outcome(
-    fabric: Fabric, settings: TrainingSettings, record: RunRecord, align: Align
-) -> TrainingResult | SddBenchError | None:
-    """Errors are handed over as values, because a process that ends with one hands over its traceback alone."""
-    try:
-        return _train(fabric, settings, record, align)
-    except SddBenchError as error:
-        return error
-
-
 def _train(fabric: Fabric, settings: TrainingSettings, record: RunRecord, align: Align) -> TrainingResult | None:
     recipe, out, device = settings.recipe, settings.out, fabric.device
-    # Said once, so that libraries that count threads for themselves split work alike from the first step on.
-    torch.set_num_threads(torch.get_num_threads())
     torch.manual_seed(settings.seed)
     network = make_network(settings.model, settings.options, recipe)
     reblurring: nn.Module | None = make_reblurring(recipe)
@@ -307,18 +293,5 @@ def _interrupts_noted() -> Iterator[threading.Event]:
     signal.signal(signal.SIGINT, note)
     try:
         yield noted
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _interrupts_ignored(ignored: bool) -> Iterator[None]:
-    """Ctrl-C reaches all processes; where several train, they see to it and this one only waits for them."""
-    if not ignored or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
     finally:
         signal.signal(signal.SIGINT, before)

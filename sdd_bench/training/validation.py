@@ -16,6 +16,7 @@ from sdd_bench.datasets.dataset import Pair
 from sdd_bench.errors import TrainingError
 from sdd_bench.io.atomic import atomic_path
 from sdd_bench.metrics.fidelity import psnr
+from sdd_bench.models.padding import reflect, round_up
 from sdd_bench.training.data import ValidationPair, middle
 
 Image: TypeAlias = NDArray[np.float32]
@@ -72,7 +73,7 @@ def validate(network: nn.Module, pairs: list[ValidationPair], device: torch.devi
 
 
 def deblur(network: nn.Module, blurry: torch.Tensor) -> torch.Tensor:
-    """The final output of a network for pictures of any size; sides are padded by reflection to its stride.
+    """The final output of a network for pictures of any size; sides are continued to its stride as `predict` does it.
 
     Args:
         network: see `sdd_bench.models.create`.
@@ -83,8 +84,7 @@ def deblur(network: nn.Module, blurry: torch.Tensor) -> torch.Tensor:
     """
     stride = int(getattr(network, "stride", 1))
     height, width = blurry.shape[2:]
-    padded = nn.functional.pad(blurry, (0, -width % stride, 0, -height % stride), mode="reflect")
-    output = network(padded)
+    output = network(reflect(blurry, round_up(height, stride), round_up(width, stride)))
     final: torch.Tensor = output if isinstance(output, torch.Tensor) else output[0]
     return final[..., :height, :width]
 

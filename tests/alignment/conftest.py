@@ -85,12 +85,3 @@ def pwcnet_cache(tmp_path_factory, pwcnet_states, save_pwcnet):
             patch.setitem(weights.REGISTRY, author, dataclasses.replace(weights.entry(author), sha256=""))
             weights.add(author, save_pwcnet(folder / author, author, state))
         yield folder
-
-
-@pytest.fixture
-def one_torch_thread():
-    """On small tensors, threads that wait for a core which others use cost far more than they give."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)

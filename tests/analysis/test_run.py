@@ -102,7 +102,13 @@ def test_a_result_is_read_back_as_it_was_written_but_for_its_fields(result, tmp_
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("no json", "not an analysis"), ('{"schema_version": 99}', "schema version 99")]
+    ("text", "message"),
+    [
+        ("no json", "not an analysis"),
+        ("[" * 100_000, "not an analysis"),
+        ("1" * 5000, "not an analysis"),
+        ('{"schema_version": 99}', "schema version 99"),
+    ],
 )
 def test_files_that_are_no_analysis_are_refused(tmp_path, text, message):
     (tmp_path / "analysis.json").write_text(text)

@@ -6,6 +6,7 @@ from click.testing import CliRunner
 from sdd_bench.cli import main
 from sdd_bench.datasets.scenes import SceneSettings
 from sdd_bench.io.hashing import sha256
+from sdd_bench.training.run_folder import RunRecord
 
 SMALL = [
     "--option",
@@ -64,6 +65,8 @@ def test_the_entry_passes_the_checks_of_the_leaderboard_and_names_the_weights(do
     content = json.loads(entry.read_bytes())
     assert content["method"]["name"] == "unet"
     assert content["method"]["framework"] == "jdrl"
+    recipe = RunRecord.model_validate_json((out / "run.json").read_bytes()).recipe
+    assert content["method"]["variant"] == f"jdrl-paper-{recipe.hash[:8]}"
     assert content["method"]["trained_on"] == "small"
     assert content["method"]["weights_sha256"] == sha256(out / "weights.safetensors")
     run = CliRunner().invoke(main, ["leaderboard", "validate", str(out / "entry")])

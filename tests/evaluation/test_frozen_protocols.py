@@ -9,9 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from sdd_bench.alignment import estimate_similarity
+from sdd_bench.evaluation import references
 from sdd_bench.evaluation.evaluator import score_image
 from sdd_bench.evaluation.protocol import get_protocol, list_protocols
-from sdd_bench.evaluation.references import align_reference
 
 CHANGED = "{} is frozen, and {}. Undo that, or make a new version of the protocol beside it."
 
@@ -79,7 +80,7 @@ def test_the_numbers_of_a_frozen_protocol_stay_what_they_are(protocol_id):
     prediction, gt = pictures()  # the prediction is its own input
     protocol = get_protocol(protocol_id)
     scores = score_image(
-        prediction, gt, None if protocol.frame == "none" else align_reference(protocol, prediction, gt)
+        prediction, gt, None if protocol.frame == "none" else references.align_reference(protocol, prediction, gt)
     )
     for reference in ("gt", "deformed_gt"):
         pinned, found = getattr(PINNED[protocol_id], reference), scores[reference]
@@ -89,3 +90,18 @@ def test_the_numbers_of_a_frozen_protocol_stay_what_they_are(protocol_id):
             close = numbers[0] == pytest.approx(pinned[0], abs=1e-5)
             close &= numbers[1:] == pytest.approx(pinned[1:], abs=1e-6)
             assert close, CHANGED.format(protocol_id, f"its numbers on fixed pictures are {numbers}, not {pinned}")
+
+
+def test_protocols_start_from_the_first_edition_of_the_similarity(monkeypatch):
+    # Later editions are better, and give other numbers.
+    asked = []
+
+    def estimate(source, target, *, edition):
+        asked.append(edition)
+        return estimate_similarity(source, target, edition=edition)
+
+    monkeypatch.setattr(references, "estimate_similarity", estimate)
+    picture = np.random.default_rng(0).random((80, 96, 3), dtype=np.float32)
+    references.align_reference(get_protocol("sdd-v1"), picture, picture)
+    references.find_alignment(picture, picture)
+    assert asked == [1, 1]

@@ -45,7 +45,8 @@ def test_damaged_edited_and_renamed_rows_are_measured_again(prepared, folder, tm
         row["record"]["gt"]["psnr"] = 99.0
         return json.dumps(row)
 
-    for content in ("", "{", "[]", "null", '{"sha256": 1}', whole[:-20], edited(), rows[1].read_text(), "\xff"):
+    broken = ("", "{", "[]", "null", '{"sha256": 1}', "[" * 100_000, '{"sha256": 1' + "0" * 5000 + "}", "\xff")
+    for content in (*broken, whole[:-20], edited(), rows[1].read_text()):
         calls.clear()
         rows[0].write_text(content, "latin-1")
         again = evaluate(folder, prepared, PROTOCOL, cache=tmp_path / "cache", progress=False)

@@ -98,6 +98,9 @@ def test_the_table_and_the_csv_hold_one_row_per_image(image, result, tmp_path):
         ('{"schema_version": 99}', "schema version 99"),
         ('{"schema_version": 1}', "schema version 1, .* --overwrite"),
         ('{"schema_version": 2}', "not a sound result file"),
+        ("[" * 100_000, "not a result file"),
+        ('{"schema_version": 2, "images": ' + "[" * 100_000 + "]" * 100_000 + "}", "not a result file"),
+        ('{"schema_version": 2' + "0" * 5000 + "}", "not a result file"),
     ],
 )
 def test_files_that_are_no_results_are_refused_with_the_reason(tmp_path, content, message):
@@ -120,6 +123,9 @@ def test_a_result_with_an_unknown_key_is_refused(image, result, tmp_path):
         (lambda content: content["images"][0]["gt"].update(psnr=99.0), "means are not those of its images"),
         (lambda content: content["means"]["all"]["gt"]["intervals"].update(psnr=[29.9, 30.1]), "means are not those"),
         (lambda content: content["images"][0]["gt"].update(ssim=math.nan), "not a sound result file"),
+        (lambda content: content["images"][0]["alignment"].update(zoom=math.inf), "not a sound result file"),
+        (lambda content: content["images"][0]["alignment"].update(zoom=10**400), "not a sound result file"),
+        (lambda content: [row["gt"].update(psnr=1e308) for row in content["images"]], "too large to be added up"),
         (lambda content: content["protocol"].update(warp="bilinear"), "protocol is not the one its hash names"),
     ],
 )

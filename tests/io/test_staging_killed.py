@@ -52,6 +52,21 @@ WORK = textwrap.dedent("""
         return resumed
 """)
 
+# An audit hook sees open, rename, mkdir, remove and rmdir before they happen.
+KILL = textwrap.dedent("""
+    import os, signal, sys
+
+    def kill_before(operation):
+        seen = 0
+        def hook(event, args):
+            nonlocal seen
+            if event == "open" or event.startswith("os."):
+                seen += 1
+                if seen == operation:
+                    os.kill(os.getpid(), signal.SIGKILL)
+        sys.addaudithook(hook)
+""")
+
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes | None]:
@@ -65,26 +80,22 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes |
 def test_a_run_killed_before_any_file_operation_is_resumed_to_the_same_bytes(
     tmp_path: Path, uninterrupted: dict[str, bytes | None]
 ) -> None:
-    # One child per place: an audit hook (it sees open, rename, mkdir, remove, rmdir) kills the child before its k-th
-    # operation, for every k until a child gets through. Then a second child resumes.
-    script = WORK + textwrap.dedent("""
-        import json, os, signal
+    # One child per place: it is killed before its k-th operation, for every k until a child gets through. Then a second
+    # child resumes.
+    script = (
+        WORK
+        + KILL
+        + textwrap.dedent("""
+        import json
 
         os.fsync = lambda descriptor: None  # the kernel outlives its processes: here syncing would only take time
 
         def child(out, deadline):
-            seen = 0
-            def hook(event, args):
-                nonlocal seen
-                if event == "open" or event.startswith("os."):
-                    seen += 1
-                    if seen == deadline:
-                        os.kill(os.getpid(), signal.SIGKILL)
             process = os.fork()
             if process:
                 return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
             if deadline:
-                sys.addaudithook(hook)
+                kill_before(deadline)
             try:
                 os._exit(10 + work(out))
             except OutputError as error:
@@ -98,6 +109,7 @@ def test_a_run_killed_before_any_file_operation_is_resumed_to_the_same_bytes(
             codes.append((child(out, len(codes) + 1), child(out, None)))
         print(json.dumps(codes))
     """)
+    )
     run = subprocess.run([sys.executable, "-c", script, tmp_path], stdout=subprocess.PIPE, check=True)
     codes = json.loads(run.stdout)
     killed = [second for first, second in codes if first == -signal.SIGKILL]
@@ -113,8 +125,8 @@ def test_a_run_killed_before_any_file_operation_is_resumed_to_the_same_bytes(
 def test_a_run_killed_while_it_discards_another_plan_leaves_nothing_that_passes_for_finished(tmp_path: Path) -> None:
     # Killed before its k-th operation while it makes room for a new plan; then the old plan comes back. Whatever it
     # finds done must be there, with the right bytes.
-    script = textwrap.dedent("""
-        import os, shutil, signal, sys
+    script = KILL + textwrap.dedent("""
+        import shutil
         from pathlib import Path
         from sdd_bench.io.atomic import write_bytes
         from sdd_bench.io.staging import staged_folder
@@ -144,14 +156,7 @@ def test_a_run_killed_while_it_discards_another_plan_leaves_nothing_that_passes_
             shutil.copytree(original.with_name("original.partial"), out.with_name("out.partial"))
 
             def killed():
-                seen = 0
-                def hook(event, args):
-                    nonlocal seen
-                    if event == "open" or event.startswith("os."):
-                        seen += 1
-                        if seen == deadline:
-                            os.kill(os.getpid(), signal.SIGKILL)
-                sys.addaudithook(hook)
+                kill_before(deadline)
                 with staged_folder(out, {"version": "new"}):
                     raise KeyboardInterrupt
 

@@ -1,7 +1,9 @@
 import hashlib
+import shutil
 
 import pytest
 
+from sdd_bench import evaluate
 from sdd_bench.leaderboard.folder import entry_path
 from sdd_bench.leaderboard.records import Method, computed_entry
 
@@ -42,3 +44,23 @@ def keep(tmp_path):
         return tmp_path / "board"
 
     return write
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """Rows that were computed before; tests for which it does not matter where they come from take less time so."""
+    return tmp_path_factory.mktemp("rows")
+
+
+@pytest.fixture(scope="module")
+def scored_blur(prepared, tmp_path_factory, cache):
+    """The blurry inputs as predictions, and their result under dpdd2020."""
+    pred = tmp_path_factory.mktemp("pred") / "blurry"
+    shutil.copytree(prepared / "test" / "blur", pred)
+    return pred, evaluate(pred, prepared, "dpdd2020", cache=cache, progress=False)
+
+
+@pytest.fixture
+def pred(scored_blur, tmp_path):
+    """A copy of these predictions, to be changed."""
+    return shutil.copytree(scored_blur[0], tmp_path / "pred")

@@ -5,15 +5,6 @@ import pytest
 import torch
 
 
-@pytest.fixture
-def one_torch_thread():
-    """On small tensors, threads that wait for a core which others use cost far more than they give."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="session")
 def same_convolution() -> Callable:
     """TensorFlow's convolution with padding SAME, from its documentation: H x W x C and a kernel H x W x in x out."""
@@ -46,6 +37,19 @@ def as_tensor() -> Callable:
 def as_array() -> Callable:
     """1 x C x H x W to H x W x C."""
     return lambda pictures: pictures.detach()[0].permute(1, 2, 0).double().numpy()
+
+
+@pytest.fixture(scope="session")
+def against_layers(same_convolution, as_tensor, as_array) -> Callable:
+    """Makes a random picture and gives what a network makes of it, and what NumPy does, layer by layer."""
+
+    def run(network, evaluate, height, width):
+        picture = np.random.default_rng(1).random((height, width, 3))
+        with torch.no_grad():
+            found = as_array(network(as_tensor(picture)))
+        return found, evaluate(picture, same_convolution)
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,10 @@
 """Oracle: the network evaluated once more by NumPy, from the names and padding of the release.
 
-Names and outputs were also compared with the release itself, run by TensorFlow and TensorLayer: docs/models.md.
+Names and outputs were also compared with the release itself, run by TensorFlow and
+TensorLayer: docs/reference/models.md.
 """
+
+from functools import partial
 
 import numpy as np
 import pytest
@@ -91,13 +94,10 @@ def evaluate(arrays, picture, conv):
     return 15 / (1 + np.exp(-x))
 
 
-def test_released_weights_give_what_the_layers_say(released, tmp_path, same_convolution, as_tensor, as_array):
+def test_released_weights_give_what_the_layers_say(released, tmp_path, against_layers):
     np.savez(tmp_path / "DMENet.npz", **released)
     network = models.load_checkpoint("dmenet", tmp_path / "DMENet.npz")
-    picture = np.random.default_rng(1).random((32, 48, 3))
-    with torch.no_grad():
-        found = as_array(network(as_tensor(picture)))
-    expected = evaluate(released, picture, same_convolution)
+    found, expected = against_layers(network, partial(evaluate, released), 32, 48)
     assert expected.std() > 0.1
     np.testing.assert_allclose(found, expected, atol=5e-5)
 

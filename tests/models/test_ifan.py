@@ -1,4 +1,4 @@
-"""The release's own network, run beside this one with the same weights, agrees within 1e-6: docs/models.md."""
+"""The release's own network, run with the same weights, agrees within 1e-6: docs/reference/models.md."""
 
 import pytest
 import torch

@@ -1,14 +1,14 @@
 """Oracle: the network evaluated once more by NumPy, in the layout and by the padding rule of TensorFlow.
 
 The layers, their order in the released list and the outputs were also compared with the release itself, run by
-TensorFlow: docs/models.md.
+TensorFlow: docs/reference/models.md.
 """
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import pytest
-import torch
 
 from sdd_bench import models
 from sdd_bench.errors import ModelError
@@ -68,7 +68,7 @@ def transposed(picture, kernel, bias):
     return found[1:-1, 1:-1] + bias
 
 
-def evaluate(arrays, picture, levels, conv):
+def evaluate(arrays, levels, picture, conv):
     left = iter(arrays)
 
     def step(x, stride=1, rate=1):
@@ -105,13 +105,10 @@ def evaluate(arrays, picture, levels, conv):
 
 
 @pytest.mark.parametrize("levels", [2, 3])
-def test_released_weights_give_what_the_layers_say(levels, tmp_path, same_convolution, as_tensor, as_array):
+def test_released_weights_give_what_the_layers_say(levels, tmp_path, against_layers):
     arrays = released(levels)
     network = models.load_checkpoint(f"kpac-{levels}level", save(tmp_path / "single.npz", arrays))
-    picture = np.random.default_rng(9).random((16, 24, 3))
-    with torch.no_grad():
-        found = as_array(network(as_tensor(picture)))
-    expected = evaluate(arrays, picture, levels, same_convolution)
+    found, expected = against_layers(network, partial(evaluate, arrays, levels), 16, 24)
     assert expected.std() > 0.1
     np.testing.assert_allclose(found, expected, atol=2e-5)
 

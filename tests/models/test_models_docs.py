@@ -1,4 +1,4 @@
-"""docs/models.md agrees with the registry, and its example runs."""
+"""docs/reference/models.md agrees with the registry, and its example runs."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from sdd_bench.models.registry import MODELS
 
-TEXT = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[2] / "docs" / "reference" / "models.md").read_text(encoding="utf-8")
 ROWS = dict(re.findall(r"^\| `([\w-]+)` \| (.*) \|$", TEXT, re.MULTILINE))
 
 

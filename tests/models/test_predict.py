@@ -170,7 +170,7 @@ def test_pictures_that_no_record_speaks_of_are_not_replaced(pictures, tmp_path):
 def test_a_damaged_record_is_an_error_and_can_be_replaced(pictures, tmp_path):
     out = tmp_path / "out"
     run(Brighter(), pictures, out)
-    for text in ("{", "[]", '{"schema_version": 7}', '{"schema_version": 1}'):
+    for text in ("{", "[]", "[" * 100_000, '{"schema_version": 7}', '{"schema_version": 1}'):
         (out / "predict.json").write_text(text)
         with pytest.raises(OutputError, match="--overwrite makes all pictures anew"):
             run(Brighter(), pictures, out)

@@ -5,7 +5,8 @@ import torch
 
 from sdd_bench.models import MODELS, create
 from sdd_bench.models.inference import computing
-from sdd_bench.models.tiling import plan_tiles, round_up, run_tiled, smallest_side
+from sdd_bench.models.padding import round_up
+from sdd_bench.models.tiling import plan_tiles, run_tiled, smallest_side
 
 SMALL = {"unet": {"width": 8}}
 LARGEST = 130  # reach of networks that a test can run: time grows with its square

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from sdd_bench.errors import PredictionError
-from sdd_bench.models.tiling import Tiles, plan_tiles, round_up, run_tiled, smallest_side
+from sdd_bench.models.padding import round_up
+from sdd_bench.models.tiling import Tiles, plan_tiles, run_tiled, smallest_side
 
 
 class Local(nn.Module):

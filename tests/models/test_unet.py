@@ -1,4 +1,4 @@
-"""The release's own network, run beside this one with the same weights, gives the same bits: docs/models.md."""
+"""The release's own network, run with the same weights, gives the same bits: docs/reference/models.md."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The example of docs/training.md runs."""
+"""The example of docs/howto/training.md runs."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import torch
 
 from sdd_bench.training.recipe import get_recipe, recipe_names
 
-TEXT = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[2] / "docs" / "howto" / "training.md").read_text(encoding="utf-8")
 
 
 def test_the_example_gives_a_loss_with_gradients_for_the_picture_and_the_seeds() -> None:

@@ -129,11 +129,11 @@ def restore(name: str, image: Image, *, noise: float | None = None, threads: int
     Args:
         name: ``map+deconvolution``, as ``ebdb+deconv``.
         image: H x W x 3 float32 sRGB in [0, 1].
-        noise: standard deviation in linear light; None measures it.
-        threads: to work in; the result does not depend on them.
+        noise: as of `deconvolve_with`.
+        threads: as of `deconvolve_with`.
 
     Returns:
-        H x W x 3 float32 sRGB in [0, 1].
+        The restored picture, like the given one.
 
     Raises:
         ModelError: if the name is unknown.

@@ -10,7 +10,7 @@ from sdd_bench.alignment.blur import Aperture
 from sdd_bench.alignment.light import luminance
 from sdd_bench.models.classical.edges import LARGEST, Gradient, crests, gradient, radius_from_ratio
 from sdd_bench.models.classical.noise import noise_level
-from sdd_bench.models.classical.propagation import guided_propagation
+from sdd_bench.models.classical.propagation import by_guided_filters, propagate
 
 Image = NDArray[np.float32]
 
@@ -19,6 +19,7 @@ Image = NDArray[np.float32]
 SCALES: tuple[tuple[float, float], ...] = ((1.0, 1.6), (1.4, 2.4), (2.0, 3.6), (3.0, 5.4))
 _AGREEMENT = float(np.cos(np.pi / 8))  # cosine of the angle by which an edge may turn between two scales
 _STEPS = 12  # of averaging along edges
+_SIDE = 480  # of the picture in which measurements are spread, the longer one, pixels
 
 
 def ebdb_map(image: Image, *, aperture: Aperture = "disc", noise: float | None = None) -> Image:
@@ -40,7 +41,7 @@ def ebdb_map(image: Image, *, aperture: Aperture = "disc", noise: float | None =
     level = noise_level(light[None]) if noise is None else noise
     radius, confidence = edge_radii(light, level, aperture)
     radius = along_edges(radius, confidence, _STEPS)
-    return guided_propagation(image, radius, confidence)
+    return propagate(image, radius, confidence, by_guided_filters, _SIDE)
 
 
 def edge_radii(light: Image, noise: float, aperture: Aperture) -> tuple[Image, Image]:

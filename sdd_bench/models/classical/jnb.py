@@ -19,13 +19,14 @@ from sdd_bench.models.classical.jnb_dictionary import (
     normalised,
 )
 from sdd_bench.models.classical.noise import noise_level
-from sdd_bench.models.classical.propagation import matting_propagation
+from sdd_bench.models.classical.propagation import by_matting, propagate
 
 Image = NDArray[np.float32]
 
 _MOST = 60_000  # patches of one picture; of more edge pixels, evenly many are left out
 _STEPS = 12  # of averaging along edges
 _BATCH = 8192
+_SIDE = 240  # of the picture in which measurements are spread, the longer one, pixels
 
 
 def jnb_map(image: Image, *, noise: float | None = None) -> Image:
@@ -54,7 +55,7 @@ def jnb_map(image: Image, *, noise: float | None = None) -> Image:
     count[at] = _counts(light, places, level, load_sparsity())
     confidence[at] = np.minimum(slope.magnitude[at] / np.float32(8 * low), 1)
     radius = radius_from_count(along_edges(count, confidence, _STEPS), load_sparsity())
-    return matting_propagation(image, radius, confidence)
+    return propagate(image, radius, confidence, by_matting, _SIDE)
 
 
 def radius_from_count(count: Image, sparsity: Sparsity) -> Image:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -10,20 +12,21 @@ from sdd_bench.models.classical.matting import solve_matting
 from sdd_bench.models.classical.windows import Array, box_sum, fit, guided, windows
 
 Image = NDArray[np.float32]
+Fill = Callable[[Array, Array, Array], Array]
+"""From a guide (H x W x 3), measurements and their weights (H x W, some of them positive) to a value at every pixel."""
 
 _PENALTY = 1e-3  # of the guided filters, for colours in [0, 1]
 _PULL, _WEAK = 0.02, 1e-5  # towards the measurements, and towards the guided filters' map, against the Laplacian's 1
 
 
-def guided_propagation(image: Image, radius: Image, confidence: Image, *, side: int = 480) -> Image:
-    """Spread measurements by guided filters whose windows grow until every pixel is reached.
-
-    Works at a reduced size, as the fast guided filter does (He and Sun 2015).
+def propagate(image: Image, radius: Image, confidence: Image, fill: Fill, side: int) -> Image:
+    """Spread measurements over a picture, at a reduced size as the fast guided filter does (He and Sun 2015).
 
     Args:
         image: H x W x 3 float32 in [0, 1], the guide.
         radius: H x W float32, of interest where the confidence is positive.
         confidence: H x W float32, not negative.
+        fill: `by_guided_filters` or `by_matting`.
         side: the longer side of the reduced picture, pixels.
 
     Returns:
@@ -32,35 +35,25 @@ def guided_propagation(image: Image, radius: Image, confidence: Image, *, side: 
     guide, measured, weight = _reduced(image, radius, confidence, side)
     if not weight.any():
         return np.zeros_like(radius)
-    return _enlarged(
-        image, guide, _spread(guide, measured, weight, max(guide.shape[:2]) // 24 + 1), measured[weight > 0]
-    )
+    return _enlarged(image, guide, fill(guide, measured, weight), measured[weight > 0])
 
 
-def matting_propagation(image: Image, radius: Image, confidence: Image, *, side: int = 240) -> Image:
-    """Spread measurements so that the map is locally a linear function of colour (matting Laplacian).
+def by_guided_filters(guide: Array, measured: Array, weight: Array) -> Array:
+    """The map of guided filters whose windows grow until every pixel is reached; see `Fill`."""
+    return _spread(guide, measured, weight, max(guide.shape[:2]) // 24 + 1)
 
-    Works at a reduced size; what the guided filters say holds everywhere, but very weakly, so that regions without
-    measurements have a value.
 
-    Args:
-        image: H x W x 3 float32 in [0, 1], the guide.
-        radius: H x W float32, of interest where the confidence is positive.
-        confidence: H x W float32, not negative.
-        side: the longer side of the reduced picture, pixels.
+def by_matting(guide: Array, measured: Array, weight: Array) -> Array:
+    """The map that is locally a linear function of colour (matting Laplacian); see `Fill`.
 
-    Returns:
-        H x W float32 within the range of the measurements; 0 everywhere if there is none.
+    What the guided filters say holds everywhere, but very weakly, so that regions without measurements have a value.
     """
-    guide, measured, weight = _reduced(image, radius, confidence, side)
-    if not weight.any():
-        return np.zeros_like(radius)
-    everywhere = _spread(guide, measured, weight, max(guide.shape[:2]) // 24 + 1)
-    pull = _PULL * weight
+    everywhere = by_guided_filters(guide, measured, weight)
     if min(guide.shape[:2]) < 3:
-        return _enlarged(image, guide, everywhere, measured[weight > 0])
+        return everywhere
+    pull = _PULL * weight
     wanted = (pull * measured + _WEAK * everywhere) / (pull + _WEAK)
-    return _enlarged(image, guide, solve_matting(guide, wanted, pull + _WEAK), measured[weight > 0])
+    return solve_matting(guide, wanted, pull + _WEAK)
 
 
 def _spread(guide: Array, measured: Array, weight: Array, radius: int) -> Array:

@@ -10,13 +10,7 @@ from sdd_bench import weights
 from sdd_bench.errors import WeightsError
 from sdd_bench.weight_files import WeightFile
 
-DMPHN = Path(__file__).parents[1].parent / "shared" / "data" / "dmphn" / "checkpoints"
-
-
-@pytest.fixture(autouse=True)
-def cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("SDD_BENCH_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "weights"
+DMPHN = Path(__file__).parents[3] / "shared" / "data" / "dmphn" / "checkpoints"
 
 
 @pytest.fixture
