@@ -23,7 +23,8 @@ import torch
 
 from sdd_bench.models.inference import start
 from sdd_bench.models.loading import Loaded, resolve
-from sdd_bench.models.tiling import plan_tiles, round_up, run_tiled
+from sdd_bench.models.padding import round_up
+from sdd_bench.models.tiling import plan_tiles, run_tiled
 
 
 def direct(loaded: Loaded, image: np.ndarray, device: str, precision: str, channels_last: bool) -> np.ndarray:

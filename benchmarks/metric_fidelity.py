@@ -5,7 +5,7 @@
 Synthetic scenes have a truly aligned ground truth, rendered like the pictures themselves and with the noise that the
 same camera would have added. Predictions of all kinds are scored against it, and against the misaligned ground truth
 deformed in several ways; the differences are the errors listed here. Each way is held against the truth over the pixels
-it counts. `--write` puts table and figure into docs/.
+it counts. `--write` puts table and figure into docs/studies/.
 
 Two sets of scenes: the tuning set, by which settings may be chosen, and the held-back set (`--held-back`), with other
 seeds and other photographs, to be looked at once, when they are.
@@ -213,7 +213,7 @@ def main() -> None:
         "--held-back", action="store_true", help="other seeds, other photographs: look once, at the end"
     )
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--write", action="store_true", help="write docs/metric_fidelity.md and its figure")
+    parser.add_argument("--write", action="store_true", help="write docs/studies/metric_fidelity.md and its figure")
     options = parser.parse_args()
     photographs, seed = (HELD_BACK, options.seed + 2000) if options.held_back else (TUNING, options.seed)
     items = [(condition, index) for condition in CONDITIONS for index in range(options.scenes)]
@@ -227,7 +227,7 @@ def main() -> None:
     text = table(scores, seconds, options.scenes)
     sys.stdout.write(text + "\n")
     if options.write:
-        docs = Path(__file__).parents[1] / "docs"
+        docs = Path(__file__).parents[1] / "docs" / "studies"
         name = "metric_fidelity_held_back" if options.held_back else "metric_fidelity"
         draw(scores, docs / f"{name}.png")
         command = " ".join(["python", "benchmarks/metric_fidelity.py", *sys.argv[1:]])

@@ -7,7 +7,7 @@ the disk. The best of three rounds counts.
 
 Run:
 
-    python benchmarks/patch_throughput.py [--write]    # --write replaces docs/patch_throughput.md
+    python benchmarks/patch_throughput.py [--write]    # --write replaces docs/studies/patch_throughput.md
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ HDF5 = {
     "HDF5, gzip 1": {"compression": "gzip", "compression_opts": 1},
     "HDF5, gzip 4": {"compression": "gzip", "compression_opts": 4},
 }
-REPORT = Path(__file__).parents[1] / "docs" / "patch_throughput.md"
+REPORT = Path(__file__).parents[1] / "docs" / "studies" / "patch_throughput.md"
 
 
 def photographs(count: int, bits: int) -> Iterator[dict[str, np.ndarray]]:

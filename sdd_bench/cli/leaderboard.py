@@ -158,12 +158,22 @@ def _boards(folder: Path, has_results: bool) -> list[Board]:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="The method's weight file, whose SHA-256 is noted.",
 )
+@click.option(
+    "--command", "commands", multiple=True, help="Command by which the predictions were made; again for each, in order."
+)
 @click.option("--replace", is_flag=True, help="Replace an entry of the same method in the same table.")
-def add(result_dir: Path, board: Path, weights: Path | None, replace: bool, **about: str | int | None) -> None:
+def add(
+    result_dir: Path,
+    board: Path,
+    weights: Path | None,
+    commands: tuple[str, ...],
+    replace: bool,
+    **about: str | int | None,
+) -> None:
     """Add the result in RESULT_DIR as a self-reported entry, if it holds against every check."""
     from sdd_bench.leaderboard.add import add_result
 
-    path = add_result(result_dir, board, about, weights, replace=replace)
+    path = add_result(result_dir, board, about, weights, replace=replace, commands=commands)
     click.echo(f"Wrote {path}")
 
 

@@ -22,16 +22,32 @@ import click
 @click.option("--set", "changes", metavar="NAME=VALUE", multiple=True, help="A setting: --set optimiser.epochs=20.")
 @click.option("--option", "options", metavar="NAME=VALUE", multiple=True, help="Of the network: --option width=16.")
 @click.option("--flow", help="Optical flow, short for --set objective.flow.name=...")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of all that is random.")
 @click.option("--start-from", type=click.Path(path_type=Path), help="Weights to begin with.  [default: random]")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to train."
+)
 @click.option("--devices", default=1, show_default=True, type=click.IntRange(1), help="How many to train on.")
-@click.option("--precision", type=click.Choice(["32-true", "bf16-mixed"]), default="32-true", show_default=True)
+@click.option(
+    "--precision",
+    type=click.Choice(["32-true", "bf16-mixed"]),
+    default="32-true",
+    show_default=True,
+    help="Of the arithmetic; bf16-mixed is faster on a GPU.",
+)
 @click.option("--loaders", default=0, show_default=True, type=click.IntRange(0), help="Processes that load crops.")
 @click.option("--workers", default=1, show_default=True, help="Processes that score the test split.")
 @click.option("--strips-every", default=10, show_default=True, type=click.IntRange(0), help="Epochs; 0 draws none.")
 @click.option("--evaluate/--no-evaluate", default=True, show_default=True, help="Score the test split in the end.")
-@click.option("--list", "list_", is_flag=True, is_eager=True, expose_value=False, callback=lambda *a: _list(*a))
+@click.option(
+    "--list",
+    "list_",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda *a: _list(*a),
+    help="List recipes.",
+)
 def train_reference(
     dataset: Path,
     out: Path,

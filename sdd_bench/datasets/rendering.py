@@ -3,6 +3,9 @@
 Every view is drawn from photographs of at least twice its resolution on a fine grid, in linear light, blurred by the
 lens, averaged over the area of each pixel and encoded as sRGB. No view is a resampling of another one, so a warp can't
 reproduce the aligned picture for free by using the same interpolation kernel.
+
+All of it is float64. Libraries order their sums by processor and version, and in float32 such differences (1e-7) move a
+few pixels of every picture across a rounding step; in float64 (1e-16) practically none, ever.
 """
 
 from __future__ import annotations
@@ -21,7 +24,9 @@ from sdd_bench.alignment.blur import aperture_kernel
 from sdd_bench.alignment.light import linear_to_srgb, srgb_to_linear
 from sdd_bench.datasets.scenes import Layer, Scene, SceneSettings, load_photograph
 
-Image = NDArray[np.float32]
+Image = NDArray[np.float64]
+# Of the sensor's noise. The stream of a RandomState is the same in every version of NumPy, that of a Generator is not.
+Noise = np.random.Generator | np.random.RandomState
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,12 @@ class RenderedPair:
     blur: NDArray[np.uint8]
     sharp: NDArray[np.uint8]
     aligned: NDArray[np.uint8]
-    flow: Image
+    flow: NDArray[np.float32]
     visible: NDArray[np.bool_]
-    defocus: Image
+    defocus: NDArray[np.float32]
 
 
-def render_pair(scene: Scene, settings: SceneSettings, rng: np.random.Generator) -> RenderedPair:
+def render_pair(scene: Scene, settings: SceneSettings, rng: Noise) -> RenderedPair:
     """Render one scene.
 
     Args:
@@ -55,7 +60,7 @@ def render_pair(scene: Scene, settings: SceneSettings, rng: np.random.Generator)
     """
     aligned = _view(scene, settings, moved=False, defocused=False)
     sharp = _view(scene, settings, moved=True, defocused=False)
-    blur = _view(scene, settings, moved=False, defocused=True) * np.float32(2.0**scene.exposure_stops)
+    blur = _view(scene, settings, moved=False, defocused=True) * 2.0**scene.exposure_stops
     flow, visible, defocus = _truth(scene, settings)
     return RenderedPair(
         blur=_encode(_expose(blur, settings, rng)),
@@ -72,8 +77,8 @@ def _view(scene: Scene, settings: SceneSettings, *, moved: bool, defocused: bool
     k = settings.supersampling
     margin = int(np.ceil(2 * max(layer.blur_radius for layer in scene.layers) + 4 * settings.lens_blur)) + 1
     x, y = (_fine_grid(n, k, margin) for n in (settings.width, settings.height))
-    colour = np.zeros((len(y), len(x), 3), np.float32)
-    through = np.ones((len(y), len(x), 1), np.float32)
+    colour = np.zeros((len(y), len(x), 3))
+    through = np.ones((len(y), len(x), 1))
     for layer in scene.layers:
         drawn = _draw(layer, x, y, scene.zoom if moved else 1.0, layer.displacement if moved else (0.0, 0.0), settings)
         if defocused:
@@ -86,7 +91,7 @@ def _view(scene: Scene, settings: SceneSettings, *, moved: bool, defocused: bool
         through *= 1.0 - drawn[..., 3:]
     cv2.GaussianBlur(colour, (0, 0), settings.lens_blur * k, dst=colour, borderType=cv2.BORDER_REFLECT)
     inner = colour[margin * k : -margin * k, margin * k : -margin * k]
-    return np.asarray(inner.reshape(settings.height, k, settings.width, k, 3).mean((1, 3)), np.float32)
+    return np.asarray(inner.reshape(settings.height, k, settings.width, k, 3).mean((1, 3)))
 
 
 def _fine_grid(pixels: int, k: int, margin: int) -> NDArray[np.float64]:
@@ -105,9 +110,9 @@ def _draw(
 ) -> Image:
     """Colour times cover, and cover, at the fine samples: len(y) x len(x) x 4, linear light."""
     u, v = (x - displacement[0]) / zoom, (y - displacement[1]) / zoom
-    out = np.zeros((len(y), len(x), 4), np.float32)
+    out = np.zeros((len(y), len(x), 4))
     if layer.outline is None:
-        cover, rows, columns = np.ones((len(y), len(x), 1), np.float32), slice(None), slice(None)
+        cover, rows, columns = np.ones((len(y), len(x), 1)), slice(None), slice(None)
     else:
         reach = layer.outline.size * (1 + sum(layer.outline.amplitudes)) + 1
         columns = _between(u, layer.outline.centre[0] - reach, layer.outline.centre[0] + reach)
@@ -116,7 +121,7 @@ def _draw(
             return out
         inside = layer.outline.inside(u[None, columns], v[rows, None])
         # The border is one fine sample wide, as area coverage of a straight edge would be.
-        cover = np.clip(inside * settings.supersampling * zoom + 0.5, 0, 1).astype(np.float32)[..., None]
+        cover = np.clip(inside * settings.supersampling * zoom + 0.5, 0, 1)[..., None]
     density = settings.texture_density
     out[rows, columns, :3] = cover * _sample_texture(
         layer.photograph, layer.texture_origin[0] + density * u[columns], layer.texture_origin[1] + density * v[rows]
@@ -142,14 +147,13 @@ def _sample_texture(name: str, columns: NDArray[np.float64], rows: NDArray[np.fl
                 spacing,
                 offset=(rows[0], columns[0]),
                 output_shape=(len(rows), len(columns)),
-                output=np.float32,
                 order=3,
                 mode="mirror",
                 prefilter=False,
             )
             for plane in _texture_splines(name)
         ]
-    return np.asarray(np.clip(np.stack(planes, -1), 0, 1), np.float32)
+    return np.asarray(np.clip(np.stack(planes, -1), 0, 1))
 
 
 @lru_cache(maxsize=16)
@@ -158,7 +162,7 @@ def _texture_splines(name: str) -> tuple[NDArray[np.float64], ...]:
     return tuple(ndimage.spline_filter(linear[..., c], order=3, mode="mirror") for c in range(3))
 
 
-def _truth(scene: Scene, settings: SceneSettings) -> tuple[Image, NDArray[np.bool_], Image]:
+def _truth(scene: Scene, settings: SceneSettings) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32]]:
     """Flow, visibility and blur radius at the pixel centres of the blurry view, by the layer that is seen there."""
     centre = ((settings.width - 1) / 2, (settings.height - 1) / 2)
     u, v = np.meshgrid(np.arange(settings.width) - centre[0], np.arange(settings.height) - centre[1])
@@ -191,7 +195,7 @@ def _nearest_layer(
     return index
 
 
-def photograph(encoded: NDArray[np.uint8], settings: SceneSettings, rng: np.random.Generator) -> NDArray[np.uint8]:
+def photograph(encoded: NDArray[np.uint8], settings: SceneSettings, rng: Noise) -> NDArray[np.uint8]:
     """A rendered view as the sensor would have recorded it, with its noise.
 
     Args:
@@ -199,14 +203,14 @@ def photograph(encoded: NDArray[np.uint8], settings: SceneSettings, rng: np.rand
         settings: of the noise.
         rng: the only source of randomness.
     """
-    return _encode(_expose(srgb_to_linear((encoded / 255).astype(np.float32)), settings, rng))
+    return _encode(_expose(srgb_to_linear(encoded / 255), settings, rng))
 
 
-def _expose(linear: Image, settings: SceneSettings, rng: np.random.Generator) -> Image:
+def _expose(linear: Image, settings: SceneSettings, rng: Noise) -> Image:
     """Sensor noise: read noise and Gaussian shot noise with variance proportional to the light."""
     sigma = np.sqrt(settings.read_noise**2 + settings.shot_noise**2 * np.clip(linear, 0, 1))
-    return np.asarray(linear + sigma * rng.standard_normal(linear.shape), np.float32)
+    return np.asarray(linear + sigma * rng.standard_normal(linear.shape))
 
 
 def _encode(linear: Image) -> NDArray[np.uint8]:
-    return np.rint(linear_to_srgb(np.clip(np.asarray(linear, np.float64), 0, 1)) * 255).astype(np.uint8)
+    return np.rint(linear_to_srgb(np.clip(linear, 0, 1)) * 255).astype(np.uint8)

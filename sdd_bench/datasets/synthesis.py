@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,12 @@ import numpy as np
 from pydantic import ValidationError
 
 from sdd_bench import __version__
-from sdd_bench.datasets.rendering import render_pair
-from sdd_bench.datasets.scenes import SceneSettings, random_scene
+from sdd_bench.datasets.rendering import Noise, render_pair
+from sdd_bench.datasets.scenes import Scene, SceneSettings, random_scene
 from sdd_bench.errors import DatasetError
-from sdd_bench.io.atomic import atomic_path, write_json, write_text
+from sdd_bench.io.atomic import atomic_path, write_bytes, write_json, write_text
 from sdd_bench.io.hashing import sha256
-from sdd_bench.io.images import write_image
+from sdd_bench.io.png_windows import Window, encode_windows
 from sdd_bench.io.staging import staged_folder
 from sdd_bench.parallel import map_items
 
@@ -83,18 +84,43 @@ def synthesize(
         "train": train,
         "settings": settings.model_dump(mode="json"),
     }
+    write_scenes(out, plan, splits, list(enumerate(splits)), partial(_write_drawn, settings, seed), workers, progress)
+    return out
+
+
+def write_scenes(
+    out: Path,
+    plan: Mapping[str, Any],
+    splits: Mapping[str, str],
+    scenes: Sequence[tuple[Any, str]],
+    write: Callable[[Path, tuple[Any, str]], dict[str, Any]],
+    workers: int,
+    progress: bool,
+) -> None:
+    """Write a raw folder of scenes, whole or not at all; an interrupted run goes on when called again.
+
+    Args:
+        out: folder to create.
+        plan: all that decides what is written; it begins ``synthesis.json``.
+        splits: of the pairs, by stem.
+        scenes: what each scene is made from, and its stem.
+        write: writes one of them to a folder and returns its record, as `write_pair` does; worker processes call it.
+        workers: worker processes; 1 works in this process.
+        progress: show progress on the terminal.
+
+    Raises:
+        OutputError: if ``out`` exists and is not empty, or can't be written.
+    """
     with staged_folder(out, plan) as stage:
-        records = {stem: record for stem in splits if (record := stage.done(stem)) is not None}
-        missing = [(i, stem) for i, stem in enumerate(splits) if stem not in records]
-        render = partial(_write_pair, stage.path, settings, seed)
+        records = {stem: record for _, stem in scenes if (record := stage.done(stem)) is not None}
+        missing = [scene for scene in scenes if scene[1] not in records]
         for (_, stem), record in map_items(
-            render, missing, workers=workers, describe="rendering scenes", progress=progress
+            partial(write, stage.path), missing, workers=workers, describe="rendering scenes", progress=progress
         ):
             stage.finish(stem, record)
             records[stem] = record
         write_text(stage.path / "pairs.csv", _pairs_csv(splits, records))
         write_json(stage.path / "synthesis.json", {**plan, "pairs": {stem: records[stem] for stem in splits}})
-    return out
 
 
 def read_settings(path: str | Path) -> SceneSettings:
@@ -109,17 +135,27 @@ def read_settings(path: str | Path) -> SceneSettings:
         raise DatasetError(f"{path}: not sound scene settings. {error}") from error
 
 
-def _write_pair(folder: Path, settings: SceneSettings, seed: int, item: tuple[int, str]) -> dict[str, Any]:
-    index, stem = item
-    rng = np.random.default_rng([seed, index])
-    scene = random_scene(settings, rng)
-    pair = render_pair(scene, settings, rng)
+def write_pair(folder: Path, stem: str, scene: Scene, settings: SceneSettings, noise: Noise) -> dict[str, Any]:
+    """Render one scene and write its files.
+
+    Args:
+        folder: the raw folder in the making.
+        stem: of the pair.
+        scene: what to draw.
+        settings: picture size, sampling, lens and noise.
+        noise: source of the sensor noise.
+
+    Returns:
+        The scene and the SHA-256 of every file by its path, JSON-able.
+    """
+    pair = render_pair(scene, settings, noise)
     files = {name: f"{name}/{stem}.png" for name in ("blur", "sharp", "aligned", "visible")}
     files |= {name: f"{name}/{stem}.npy" for name in ("flow", "defocus")}
-    write_image(folder / files["blur"], pair.blur)
-    write_image(folder / files["sharp"], pair.sharp)
-    write_image(folder / files["aligned"], pair.aligned)
-    write_image(folder / files["visible"], np.repeat(pair.visible[..., None] * np.uint8(255), 3, 2))
+    seen = np.repeat(pair.visible[..., None] * np.uint8(255), 3, 2)
+    for name, picture in (("blur", pair.blur), ("sharp", pair.sharp), ("aligned", pair.aligned), ("visible", seen)):
+        # By this coder files depend on their pixels alone, and not on a version of a library.
+        (data,) = encode_windows(picture, [Window(0, 0, settings.width, settings.height)])
+        write_bytes(folder / files[name], data)
     for name, values in (("flow", pair.flow), ("defocus", pair.defocus)):
         with atomic_path(folder / files[name]) as temporary:
             np.save(temporary, values, allow_pickle=False)
@@ -129,7 +165,14 @@ def _write_pair(folder: Path, settings: SceneSettings, seed: int, item: tuple[in
     }
 
 
-def _pairs_csv(splits: dict[str, str], records: dict[str, dict[str, Any]]) -> str:
+def _write_drawn(settings: SceneSettings, seed: int, folder: Path, item: tuple[int, str]) -> dict[str, Any]:
+    index, stem = item
+    rng = np.random.default_rng([seed, index])
+    scene = random_scene(settings, rng)
+    return write_pair(folder, stem, scene, settings, rng)
+
+
+def _pairs_csv(splits: Mapping[str, str], records: Mapping[str, dict[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["blur", "sharp", "aligned", "scene", "environment", "split"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from importlib import metadata
 
 _PACKAGES = ("sdd-bench", "numpy", "opencv-python", "scikit-image", "torch", "lpips")
@@ -16,8 +17,10 @@ def versions() -> dict[str, str]:
 
 def machine() -> dict[str, str]:
     """Operating system, processor and number of cores; nothing that names the machine or its owner."""
+    # What follows the numbers is whatever the one who built the system calls it.
+    release = re.match(r"[\d.]*\d", platform.release())
     return {
-        "system": f"{platform.system()} {platform.release()}",
+        "system": " ".join([platform.system(), *([release.group()] if release else [])]),
         "processor": platform.processor() or platform.machine(),
         "cores": str(os.cpu_count()),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -23,6 +23,7 @@ def add_result(
     weights: Path | None = None,
     *,
     replace: bool = False,
+    commands: Sequence[str] = (),
 ) -> Path:
     """Write a result as a self-reported entry.
 
@@ -32,6 +33,7 @@ def add_result(
         about: fields of `Method`; a name of None takes the result's.
         weights: the method's own weight file, whose hash is noted.
         replace: whether an entry of the same id may be replaced.
+        commands: by which the predictions were made, one after the other.
 
     Returns:
         The entry's file.
@@ -47,12 +49,12 @@ def add_result(
         fields["weights_sha256"] = sha256(weights)
     try:
         method = Method.model_validate(fields)
+        entry = computed_entry(result, method, commands=commands)
     except ValidationError as error:
         raise ProblemsError(
             f"{result_dir} can't become an entry",
             [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()],
         ) from error
-    entry = computed_entry(result, method)
     path = entry_path(board, entry)
     if path.exists() and not replace:
         raise OutputError(f"{path} is there already: {method.label} has an entry in this table. Use --replace.")

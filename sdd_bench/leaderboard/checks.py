@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from sdd_bench.datasets.frozen_scenes import benchmark_names, frozen_benchmark
 from sdd_bench.errors import unknown_name
 from sdd_bench.evaluation.protocol import list_protocols
 from sdd_bench.evaluation.results import REFERENCES, EvaluationResult, ImageResult, Scores, group_means
@@ -60,6 +61,7 @@ def _check_result(result: EvaluationResult) -> Iterator[str]:
         )
         return
     yield from _check_protocol(result)
+    yield from _check_dataset(result)
     hashes = {
         "dataset.manifest_sha256": result.dataset.manifest_sha256,
         **{f"weights_sha256.{name}": digest for name, digest in result.weights_sha256.items()},
@@ -117,6 +119,15 @@ def _check_protocol(result: EvaluationResult) -> Iterator[str]:
     flow = result.protocol.flow_weights
     if flow is not None and flow not in result.weights_sha256:
         yield f"no hash of the flow's weights {flow}; a score without it is not comparable"
+
+
+def _check_dataset(result: EvaluationResult) -> Iterator[str]:
+    name, found = result.dataset.name, result.dataset.manifest_sha256
+    if name in benchmark_names() and found != (pinned := frozen_benchmark(name).manifest_sha256):
+        yield (
+            f"computed on a dataset called {name} of manifest {found[:12]}; the benchmark of this name has "
+            f"{pinned[:12]}. Make it with `sdd-bench synth --benchmark {name}`"
+        )
 
 
 def _known(protocol: str) -> list[str]:

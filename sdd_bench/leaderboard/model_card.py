@@ -25,6 +25,8 @@ def write_model_card(folder: Path, training: TrainingResult, evaluation: Evaluat
     guided = run.recipe.objective.guidance is not None
     name = f"{run.model}-rgl" if guided and ":" not in run.model else run.model
     options = "".join(f" --option {key}={value}" for key, value in run.options.items())
+    # The weight file knows the options of a network that has a name.
+    given = options if ":" in run.model else ""
     recipe = run.recipe
     scores = evaluation.means["all"]
     rows = [
@@ -65,7 +67,8 @@ def write_model_card(folder: Path, training: TrainingResult, evaluation: Evaluat
         "## Use",
         "",
         "```",
-        f"sdd-bench predict --model {name} --checkpoint {training.weights.name} --input PICTURES --out DEBLURRED",
+        f"sdd-bench predict --model {name}{given} --checkpoint {training.weights.name} "
+        "--input PICTURES --out DEBLURRED",
         "```",
         "",
         "The test split was read for these scores alone: the best epoch was chosen on other scenes.",

@@ -10,6 +10,7 @@ from sdd_bench.errors import ProblemsError, ResultError
 from sdd_bench.evaluation.results import EvaluationResult
 from sdd_bench.io.hashing import sha256
 from sdd_bench.io.images import IMAGE_SUFFIXES
+from sdd_bench.models.prediction_record import RECORD_NAME
 
 CLUTTER = frozenset({".ds_store", "thumbs.db", "desktop.ini", "__macosx"})
 """What file managers put beside files, in lower case."""
@@ -18,8 +19,8 @@ CLUTTER = frozenset({".ds_store", "thumbs.db", "desktop.ini", "__macosx"})
 def prediction_files(folder: Path, result: EvaluationResult) -> dict[str, Path]:
     """The file of every image that a result scored, by stem.
 
-    Hidden files and the clutter of file managers are passed over. Whether the files are those that were scored is not
-    looked at.
+    Hidden files, the clutter of file managers and the record of `sdd_bench.predict` are passed over. Whether the files
+    are those that were scored is not looked at.
 
     Raises:
         ResultError: if there is no such folder.
@@ -33,7 +34,7 @@ def prediction_files(folder: Path, result: EvaluationResult) -> dict[str, Path]:
     problems = []
     stems = dict.fromkeys(image.stem for image in result.images)
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.name.lower() in CLUTTER:
+        if path.name.startswith(".") or path.name.lower() in CLUTTER or path.name == RECORD_NAME:
             continue
         if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES and composed(path.stem) in stems:
             found[composed(path.stem)].append(path)

@@ -5,10 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    model_serializer,
+    model_validator,
+)
 
 from sdd_bench.evaluation.results import EvaluationResult, GroupName
 from sdd_bench.leaderboard.escape import slug
@@ -212,11 +222,22 @@ class ComputedEntry(_Entry):
         status: ``self-reported`` by those who evaluated it, or ``verified``: computed again from the predictions.
         method: whose predictions.
         result: the whole result, without the command line, which names folders of whoever ran it.
+        commands: by which the predictions were made, one after the other; none where nobody said so.
         entry_sha256: hash of all this.
     """
 
     status: Literal["self-reported", "verified"]
     result: EvaluationResult
+    commands: tuple[Line, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_commands_that_nobody_gave(self, serialise: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        # Entries without them have no such key, and so the hash that they had before there was one. There is no return
+        # type, because it would replace the schema of an entry.
+        content = serialise(self)
+        if not self.commands:
+            content.pop("commands", None)
+        return content
 
     @model_validator(mode="after")
     def _command_is_dropped(self) -> ComputedEntry:
@@ -262,11 +283,18 @@ def published_entry(**fields: Any) -> PublishedEntry:
 
 
 def computed_entry(
-    result: EvaluationResult, method: Method, status: Literal["self-reported", "verified"] = "self-reported"
+    result: EvaluationResult,
+    method: Method,
+    status: Literal["self-reported", "verified"] = "self-reported",
+    commands: Sequence[str] = (),
 ) -> ComputedEntry:
-    """A result as an entry, without its command line and with its hash."""
+    """A result as an entry, without its command line and with its hash.
+
+    Raises:
+        ValidationError: of pydantic, if a command is not one line of text.
+    """
     result = result.model_copy(update={"run": result.run.model_copy(update={"command": None})})
-    entry = ComputedEntry(method=method, status=status, result=result, entry_sha256=_UNSEALED)
+    entry = ComputedEntry(method=method, status=status, result=result, commands=tuple(commands), entry_sha256=_UNSEALED)
     return entry.model_copy(update={"entry_sha256": entry.content_sha256})
 
 

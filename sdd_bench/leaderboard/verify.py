@@ -102,7 +102,7 @@ class Verification:
         """
         if not self.holds or self.again is None:
             raise ValueError("only what was computed again and holds is verified")
-        return computed_entry(self.again, self.entry.method, "verified")
+        return computed_entry(self.again, self.entry.method, "verified", self.entry.commands)
 
 
 def compare_files(entry: PublishedEntry | ComputedEntry, pred: Path) -> Verification:

@@ -99,10 +99,10 @@ class Objective:
             edges = [edge_loss(stage * counted, target * counted) for stage in stages]
             terms["edges"] = self.settings.edge_weight * torch.stack(edges).sum()
         reblurred = None
-        if reblurring is not None and again is not None and (again.early or not initial):
-            reblurred = cast(Reblurred, reblurring(deblurred.detach() if initial else deblurred, blurry))
+        if reblurring is not None and again is not None and not initial:
+            reblurred = cast(Reblurred, reblurring(deblurred, blurry))
             terms["reblurring"] = again.weight * charbonnier(blurry, reblurred.picture)
-            if self.settings.guidance is not None and seeds is not None and not initial:
+            if self.settings.guidance is not None and seeds is not None:
                 aim = reblurred.seeds.detach() if self.settings.guidance.detach else reblurred.seeds
                 terms["defocus_map"] = self.settings.guidance.weight * charbonnier(seeds.float(), aim.float())
         return _step(terms, deblurred, target, mask, reblurred)

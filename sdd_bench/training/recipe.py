@@ -36,9 +36,6 @@ class ReblurringSettings(_Record):
     weight: float = Field(default=0.5, ge=0)
     kernels: Literal["isotropic", "single", "free"] = "isotropic"
     width: int = Field(default=64, ge=4, description="channels of both branches; fewer for a narrow network")
-    early: bool = Field(
-        default=False, description="learn in the initial epochs too, without a say in what the network learns there"
-    )
 
 
 class GuidanceSettings(_Record):
@@ -126,6 +123,12 @@ class Recipe(_Record):
     optimiser: OptimiserSettings = OptimiserSettings()
     data: DataSettings = DataSettings()
     validation: ValidationSettings = ValidationSettings()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        if self.optimiser.reblurring_first and self.objective.reblurring is None:
+            raise ValueError("optimiser.reblurring_first: there is no objective.reblurring that could learn alone")
+        return self
 
     @property
     def hash(self) -> str:

@@ -1,11 +1,11 @@
-"""The tables of docs/prepare.md are those of the code."""
+"""The tables of docs/howto/prepare.md are those of the code."""
 
 from pathlib import Path
 
 from sdd_bench.datasets.checks.rules import CHECKS
 from sdd_bench.datasets.layouts import LAYOUTS
 
-TEXT = (Path(__file__).parents[2] / "docs" / "prepare.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[2] / "docs" / "howto" / "prepare.md").read_text(encoding="utf-8")
 
 
 def rows(section: str) -> list[list[str]]:

@@ -1,5 +1,9 @@
 """The renderer against independent truths: the lens integral, the flow it states, and skimage's colour conversion."""
 
+import os
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -167,3 +171,28 @@ def test_the_same_seed_renders_the_same_pair(seed):
         pairs.append(render_pair(random_scene(SMALL, rng), SMALL, rng))
     for name in ("blur", "sharp", "aligned", "flow", "visible", "defocus"):
         assert np.array_equal(getattr(pairs[0], name), getattr(pairs[1], name))
+
+
+WITHOUT_VECTORS = {
+    "OPENCV_CPU_DISABLE": "AVX512-SKX,AVX2,FP16,AVX,SSE4.2,SSE4.1",
+    "OPENCV_IPP": "disabled",
+    "OPENBLAS_CORETYPE": "Prescott",
+    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX512F,-AVX2,-FMA",
+}
+
+
+def test_a_processor_without_vector_instructions_moves_light_by_far_less_than_decides_a_rounding_step(tmp_path):
+    # A step of 8 bits is 3e-4 of linear light or more: values that are off by 1e-13 are rounded otherwise once in a
+    # thousand pictures of a million. Those of float32, off by 1e-7, are in every picture.
+    drawn = scene(layer("coffee", 3.0, outline=BLOB), layer("gravel", 6.0), zoom=1.01)
+    code = (
+        "import sys, numpy; from sdd_bench.datasets.rendering import _view; from sdd_bench.datasets.scenes import *;"
+        "scene, settings = Scene.model_validate_json(sys.argv[1]), SceneSettings.model_validate_json(sys.argv[2]);"
+        "numpy.save(sys.argv[3], _view(scene, settings, moved=True, defocused=True))"
+    )
+    out = tmp_path / "view.npy"
+    arguments = [drawn.model_dump_json(), SMALL.model_dump_json(), str(out)]
+    subprocess.run([sys.executable, "-c", code, *arguments], env=os.environ | WITHOUT_VECTORS, check=True)
+    here = rendering._view(drawn, SMALL, moved=True, defocused=True)
+    assert here.dtype == np.float64
+    assert np.abs(np.load(out) - here).max() < 1e-13

@@ -53,6 +53,38 @@ def browser():
 
 
 @pytest.fixture
+def may_be_asked():
+    """Which addresses a page may ask for besides its own: a report is one file."""
+    return lambda url: url.startswith("data:")
+
+
+@pytest.fixture
+def open_page(browser, may_be_asked):
+    """Opens an address; whatever the browser complains about, or asks for and should not, fails the test."""
+    contexts, opened, complaints = [], [], []
+
+    def open_at(address, width=1280, **options):
+        context = browser.new_context(viewport={"width": width, "height": 900}, reduced_motion="reduce", **options)
+        contexts.append(context)
+        opened.append(address.partition("#")[0])
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(dialog.message) or dialog.dismiss())
+        page.on("request", lambda request: None if known(request.url) else complaints.append(request.url))
+        page.goto(address)
+        return page
+
+    def known(url):
+        return url.partition("#")[0] in opened or may_be_asked(url)
+
+    yield open_at
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
 def text_contrasts():
     """Of an open page: the contrast of every text with what lies behind it, and the text."""
     return lambda page: page.evaluate(CONTRASTS)

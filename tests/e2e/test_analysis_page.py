@@ -15,14 +15,8 @@ def report(prepared, tmp_path_factory):
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
-def test_the_page_fits_its_window_loads_nothing_and_can_be_read(browser, report, text_contrasts, width, scheme):
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    page = context.new_page()
-    complaints = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: complaints.append(request.url) if request.url.startswith("http") else None)
-    page.goto(report.as_uri())
+def test_the_page_fits_its_window_loads_nothing_and_can_be_read(open_page, report, text_contrasts, width, scheme):
+    page = open_page(report.as_uri(), width, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert min(text_contrasts(page))[0] >= 4.5
     assert page.locator("circle.point").count() == 3
@@ -30,5 +24,3 @@ def test_the_page_fits_its_window_loads_nothing_and_can_be_read(browser, report,
     heading.click()
     cells = page.locator("#image-table tbody tr > :nth-child(4)").all_inner_texts()
     assert cells == sorted(cells, key=float)
-    assert complaints == []
-    context.close()

@@ -42,28 +42,9 @@ def report(tmp_path_factory):
 
 
 @pytest.fixture
-def open_page(browser, report):
-    """Opens the report; whatever the browser complains about or asks for, but the file itself, fails the test."""
-    contexts, complaints = [], []
-
-    def open_report(width=1440, **options):
-        context = browser.new_context(viewport={"width": width, "height": 900}, reduced_motion="reduce", **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: complaints.append(dialog.message) or dialog.dismiss())
-        page.on("request", lambda request: complaints.append(request.url) if foreign(request.url) else None)
-        page.goto(report.as_uri())
-        return page
-
-    def foreign(url):
-        return url.partition("#")[0] != report.as_uri() and not url.startswith("data:")
-
-    yield open_report
-    for context in contexts:
-        context.close()
-    assert complaints == []
+def open_report(open_page, report):
+    """Opens the report."""
+    return lambda width=1440, **options: open_page(report.as_uri(), width, **options)
 
 
 def split(viewer):
@@ -78,8 +59,8 @@ def column(page, number):
     return page.locator(f"#image-table tbody tr > :nth-child({number})").all_inner_texts()
 
 
-def test_names_are_shown_as_they_are_and_do_nothing(open_page):
-    page = open_page()
+def test_names_are_shown_as_they_are_and_do_nothing(open_report):
+    page = open_report()
     assert page.locator("h1").inner_text() == METHOD
     assert page.title().startswith(METHOD)
     assert sorted(page.locator("#image-table tbody bdi").all_inner_texts()) == sorted(STEMS)
@@ -98,16 +79,16 @@ def test_a_script_that_is_not_the_pages_own_does_not_run(browser, report):
 
 
 @pytest.mark.parametrize("width", [320, 390, 768, 1440])
-def test_nothing_sticks_out_of_the_page(open_page, width):
-    page = open_page(width)
+def test_nothing_sticks_out_of_the_page(open_report, width):
+    page = open_report(width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.get_by_label("detail", exact=True).first.check()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_can_be_read(open_page, text_contrasts, scheme):
-    page = open_page(color_scheme=scheme)
+def test_every_text_can_be_read(open_report, text_contrasts, scheme):
+    page = open_report(color_scheme=scheme)
     contrasts = text_contrasts(page)
     assert len(contrasts) > 80
     assert [pair for pair in contrasts if pair[0] < 4.5] == []
@@ -115,8 +96,8 @@ def test_every_text_can_be_read(open_page, text_contrasts, scheme):
     assert background == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(19, 20, 23)")
 
 
-def test_the_slider_moves_the_border_by_mouse_and_by_keyboard(open_page):
-    strip = open_page().locator("#strip-worst")
+def test_the_slider_moves_the_border_by_mouse_and_by_keyboard(open_report):
+    strip = open_report().locator("#strip-worst")
     viewer, slider = strip.locator(".viewer"), strip.get_by_role("slider")
     assert split(viewer) == pytest.approx(50, abs=0.5)
     box = viewer.bounding_box()
@@ -130,8 +111,8 @@ def test_the_slider_moves_the_border_by_mouse_and_by_keyboard(open_page):
     assert slider.get_attribute("aria-valuetext") == "Input 0 %, Prediction 100 %"
 
 
-def test_the_border_shows_one_picture_at_its_left_and_the_other_at_its_right(open_page):
-    strip = open_page().locator("#strip-worst")
+def test_the_border_shows_one_picture_at_its_left_and_the_other_at_its_right(open_report):
+    strip = open_report().locator("#strip-worst")
     # The flow is the only picture of one pale colour, the error map the only dark one.
     strip.get_by_role("combobox", name="Left").select_option("flow")
     strip.get_by_role("combobox", name="Right").select_option("error")
@@ -146,8 +127,8 @@ def test_the_border_shows_one_picture_at_its_left_and_the_other_at_its_right(ope
     assert strip.locator(".viewer img.left").evaluate("i => getComputedStyle(i).clipPath") == "inset(0px 50% 0px 0px)"
 
 
-def test_a_small_picture_is_put_at_the_right_and_the_detail_keeps_it(open_page):
-    strip = open_page().locator("#strip-best")
+def test_a_small_picture_is_put_at_the_right_and_the_detail_keeps_it(open_report):
+    strip = open_report().locator("#strip-best")
     strip.get_by_role("button", name="Show at the right: Deformed GT").click()
     assert strip.get_by_role("combobox", name="Right").input_value() == "deformed_gt"
     strip.get_by_label("detail", exact=True).check()
@@ -159,8 +140,8 @@ def test_a_small_picture_is_put_at_the_right_and_the_detail_keeps_it(open_page):
     assert strip.locator(".of-right").inner_text() == "Prediction"
 
 
-def test_the_table_is_sorted_by_a_click_on_a_heading(open_page):
-    page = open_page()
+def test_the_table_is_sorted_by_a_click_on_a_heading(open_report):
+    page = open_report()
     heading = page.get_by_role("columnheader", name="PSNR ↑", exact=True).last
     for order in ("ascending", "descending"):
         heading.get_by_role("button").click()
@@ -172,8 +153,8 @@ def test_the_table_is_sorted_by_a_click_on_a_heading(open_page):
     assert column(page, 1)[-1].startswith("scene_")
 
 
-def test_bars_are_one_stop_for_the_keyboard_and_lead_to_the_pictures(open_page):
-    page = open_page()
+def test_bars_are_one_stop_for_the_keyboard_and_lead_to_the_pictures(open_report):
+    page = open_report()
     bars, readout = page.locator("#bars a"), page.locator("#readout")
     assert [bar.get_attribute("tabindex") for bar in bars.all()] == ["0", "-1", "-1"]
     bars.first.focus()
@@ -186,11 +167,11 @@ def test_bars_are_one_stop_for_the_keyboard_and_lead_to_the_pictures(open_page):
     assert page.url.endswith("#strip-median")
 
 
-def test_without_scripts_and_on_paper_every_picture_is_there(open_page):
-    page = open_page(java_script_enabled=False)
+def test_without_scripts_and_on_paper_every_picture_is_there(open_report):
+    page = open_report(java_script_enabled=False)
     assert page.locator("figure img:visible").count() == 3 * (7 + 5)
     assert page.locator(".viewer:visible").count() == 0
-    printed = open_page()
+    printed = open_report()
     printed.emulate_media(media="print", color_scheme="dark")
     assert printed.locator("figure img:visible").count() == 3 * (7 + 5)
     assert printed.locator(".viewer:visible").count() == 0

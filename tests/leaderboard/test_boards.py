@@ -10,35 +10,27 @@ from sdd_bench.leaderboard.boards import make_boards
 from sdd_bench.leaderboard.boards_data import csv_board, file_name, json_boards
 from sdd_bench.leaderboard.boards_latex import latex_boards
 from sdd_bench.leaderboard.boards_markdown import markdown_boards
-from sdd_bench.leaderboard.records import Method, Source, published_entry
+from sdd_bench.leaderboard.records import Method
 from sdd_bench.leaderboard.selection import only_table, select
-
-
-def published(name="m", psnr="24.50", reference="gt", source="T", **changes):
-    from sdd_bench.leaderboard.records import PrintedNumber, PublishedScores
-
-    scores = PublishedScores(group="all", reference=reference, psnr=PrintedNumber.parse(psnr))
-    fields = {"method": Method(name=name), "dataset": "SDD", "protocol": None, "source": Source(title=source)}
-    return published_entry(**{**fields, "scores": (scores,), **changes})
 
 
 def labels(board):
     return [row.entry.method.label for row in board.rows]
 
 
-def test_computed_and_published_numbers_of_one_protocol_never_share_a_table(entry):
+def test_computed_and_published_numbers_of_one_protocol_never_share_a_table(entry, published):
     boards = make_boards([published("p", protocol="jdrl2022-dis"), entry("c", protocol="jdrl2022-dis")])
     assert [labels(board) for board in boards] == [["c"], ["p"]]
 
 
-def test_protocols_datasets_splits_and_sources_never_share_a_table(entry):
+def test_protocols_datasets_splits_and_sources_never_share_a_table(entry, published):
     entries = [
         entry("a"),
         entry("b", manifest="2" * 64),
         entry("c", protocol="dpdd2020"),
         entry("d", split="val"),
         published("e"),
-        published("f", source="U"),
+        published("f", title="U"),
         published("g", protocol="jdrl2022"),
     ]
     boards = make_boards(entries)
@@ -63,7 +55,7 @@ def test_a_protocol_that_lies_about_its_hash_does_not_get_into_the_table(entry):
     assert len(make_boards([honest, forged])) == 2
 
 
-def test_references_are_columns_of_their_own():
+def test_references_are_columns_of_their_own(published):
     (board,) = make_boards(
         [published("a"), published("b", reference="deformed_gt"), published("c", reference="unknown")]
     )
@@ -71,9 +63,9 @@ def test_references_are_columns_of_their_own():
     assert [[cell.text for cell in row.cells].count("n/a") for row in board.rows] == [2, 2, 2]
 
 
-def test_any_order_of_the_entries_gives_the_same_bytes(entry):
+def test_any_order_of_the_entries_gives_the_same_bytes(entry, published):
     entries = [entry(name, psnr) for name, psnr in (("a", (20, 21)), ("b", (22, 23)), ("c", (20, 21)))]
-    entries += [published("p"), published("q"), published("r", source="U")]
+    entries += [published("p"), published("q"), published("r", title="U")]
     for write in (markdown_boards, latex_boards, json_boards):
         assert write(make_boards(entries)) == write(make_boards(entries[::-1]))
 
@@ -89,7 +81,7 @@ def test_methods_are_ordered_best_first_and_markdown_marks_first_second_and_ties
     assert all(re.fullmatch(r"\*24\.\d\d ± \d\.\d\d\*", rows[name]) for name in ("even", "low"))
 
 
-def test_latex_is_booktabs_with_the_best_bold_and_the_second_underlined():
+def test_latex_is_booktabs_with_the_best_bold_and_the_second_underlined(published):
     text = latex_boards(make_boards([published("a", "20.10"), published("b", "22.30"), published("c", "21.20")]))
     rows = [line for line in text.splitlines() if re.match(r"[abc] &", line)]
     assert rows == ["b & \\textbf{22.30} \\\\", "c & \\underline{21.20} \\\\", "a & 20.10 \\\\"]
@@ -97,7 +89,7 @@ def test_latex_is_booktabs_with_the_best_bold_and_the_second_underlined():
     assert text.count("\\begin{") == text.count("\\end{") == 2
 
 
-def test_markup_in_names_stays_text_in_every_format():
+def test_markup_in_names_stays_text_in_every_format(published):
     name = "<script>|*x*\\input{y}_&%$#~^"
     boards = make_boards([published(name)])
     row = next(line for line in markdown_boards(boards).splitlines() if "script" in line)
@@ -111,7 +103,7 @@ def test_markup_in_names_stays_text_in_every_format():
     assert json.loads(json_boards(boards))["boards"][0]["rows"][0]["label"] == name
 
 
-def test_notes_are_numbered_once_and_cited_by_row():
+def test_notes_are_numbered_once_and_cited_by_row(published):
     boards = make_boards([published("a", doubts=("first",)), published("b", doubts=("first",), notes=("second",))])
     text = markdown_boards(boards)
     assert "| a <sup>1</sup> |" in text
@@ -160,7 +152,7 @@ def test_a_group_of_all_images_is_no_second_table(scored, result):
     assert [board.group for board in make_boards([computed_entry(result(images), Method(name="m"))])] == ["all"]
 
 
-def test_tables_are_chosen_by_name_and_a_wrong_name_suggests_the_nearest():
+def test_tables_are_chosen_by_name_and_a_wrong_name_suggests_the_nearest(published):
     boards = make_boards([published(protocol="jdrl2022"), published(dataset="DPDD")])
     assert [board.dataset for board in select(boards, "DPDD", None)] == ["DPDD"]
     assert only_table(select(boards, None, "jdrl2022")).dataset == "SDD"
@@ -177,6 +169,6 @@ def test_tables_are_chosen_by_name_and_a_wrong_name_suggests_the_nearest():
         only_table(boards)
 
 
-def test_every_table_has_a_file_name_of_its_own():
-    boards = make_boards([published(), published(source="U"), published(source="T", dataset="DPDD")])
+def test_every_table_has_a_file_name_of_its_own(published):
+    boards = make_boards([published(), published(title="U"), published(title="T", dataset="DPDD")])
     assert len({file_name(board) for board in boards}) == 3

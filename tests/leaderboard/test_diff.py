@@ -11,19 +11,9 @@ from sdd_bench.leaderboard.boards_data import json_boards
 from sdd_bench.leaderboard.diff import diff, markdown_diff
 from sdd_bench.leaderboard.records import (
     Method,
-    PrintedNumber,
-    PublishedScores,
-    Source,
     computed_entry,
-    published_entry,
 )
 from sdd_bench.leaderboard.snapshots import snapshot
-
-
-def published(name="p", psnr="24.50", **changes):
-    scores = (PublishedScores(group="all", reference="gt", psnr=PrintedNumber.parse(psnr)),)
-    fields = {"method": Method(name=name), "dataset": "SDD", "protocol": None, "source": Source(title="T")}
-    return published_entry(**{**fields, "scores": scores, **changes})
 
 
 @pytest.fixture
@@ -64,8 +54,8 @@ def compared(request, built, kept):
     return make
 
 
-def test_nothing_changed_between_equal_leaderboards(compared, entry):
-    entries = [entry("a"), entry("b", (23.0, 24.0, 25.0)), published()]
+def test_nothing_changed_between_equal_leaderboards(compared, entry, published):
+    entries = [entry("a"), entry("b", (23.0, 24.0, 25.0)), published("p")]
     found = compared(entries, entries[::-1])
     assert found.empty
     assert markdown_diff(found) == "No change.\n"
@@ -107,13 +97,13 @@ def test_status_and_facts_of_a_method_are_changes(compared, entry):
     assert change.what == "self-reported → verified; paper: Old → New; code: https://x.org → n/a"
 
 
-def test_published_numbers_are_compared_as_printed(compared):
-    found = compared([published(psnr="24.5")], [published(psnr="24.50")])
+def test_published_numbers_are_compared_as_printed(compared, published):
+    found = compared([published("p", "24.5")], [published("p", "24.50")])
     assert [(c.column, c.old, c.new) for c in found.rows] == [("psnr_gt", "24.5", "24.50")]
 
 
-def test_tables_that_come_and_go_are_named(compared, entry):
-    found = compared([entry("a")], [published()])
+def test_tables_that_come_and_go_are_named(compared, entry, published):
+    found = compared([entry("a")], [published("p")])
     assert found.tables == (("SDD, T", "added"), ("data (test), sdd-v1", "removed"))
 
 
@@ -177,8 +167,8 @@ def test_the_command_prints_a_table_or_markdown(kept, built, entry, tmp_path):
     assert (tmp_path / "diff.md").read_text("utf-8") == markdown.output
 
 
-def test_the_file_that_the_command_builds_is_read(kept, entry, tmp_path):
-    board, out = kept("board", entry("a"), published()), tmp_path / "built.json"
+def test_the_file_that_the_command_builds_is_read(kept, entry, tmp_path, published):
+    board, out = kept("board", entry("a"), published("p")), tmp_path / "built.json"
     done = CliRunner().invoke(main, ["leaderboard", "build", str(board), "--format", "json", "--out", str(out)])
     assert done.exit_code == 0, done.output
     assert json.loads(out.read_text("utf-8"))["schema_version"] == 1

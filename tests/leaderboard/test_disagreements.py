@@ -4,20 +4,18 @@ import pytest
 
 from sdd_bench.leaderboard.disagreements import disagreements, markdown_disagreements
 from sdd_bench.leaderboard.folder import load
-from sdd_bench.leaderboard.records import Method, PrintedNumber, PublishedScores, Source, published_entry
+from sdd_bench.leaderboard.records import Method
 
 BOARD = Path(__file__).parents[2] / "leaderboards"
 
 
-def published(psnr, source, name="m", reference="gt", **about):
-    scores = PublishedScores(group="all", reference=reference, psnr=PrintedNumber.parse(psnr))
-    fields = {"dataset": "SDD", "protocol": None, "source": Source(title=source), "scores": (scores,)}
-    return published_entry(method=Method(name=name, **about), **fields)
-
-
-def test_one_method_with_two_numbers_is_told_with_both_sources():
+def test_one_method_with_two_numbers_is_told_with_both_sources(published):
     (found,) = disagreements(
-        [published("24.28", "A"), published("25.09", "B", name="m (single)"), published("25.09", "C")]
+        [
+            published("m", "24.28", title="A"),
+            published("m (single)", "25.09", title="B"),
+            published("m", "25.09", title="C"),
+        ]
     )
     assert (found.method, found.metric) == ("m", "psnr")
     assert found.numbers == (("25.09", ("B", "C")), ("24.28", ("A",)))
@@ -26,19 +24,20 @@ def test_one_method_with_two_numbers_is_told_with_both_sources():
     assert "| SDD | m | PSNR ↑ | 25.09: B; C<br>24.28: A |" in text
 
 
-def test_numbers_that_differ_by_their_rounding_agree():
-    assert disagreements([published("25.98", "A"), published("25.976", "B"), published("26.0", "C")]) == []
-    assert len(disagreements([published("25.98", "A"), published("25.96", "B")])) == 1
+def test_numbers_that_differ_by_their_rounding_agree(published):
+    first, near, coarse, other = (published("m", psnr, title=psnr) for psnr in ("25.98", "25.976", "26.0", "25.96"))
+    assert disagreements([first, near, coarse]) == []
+    assert len(disagreements([first, other])) == 1
 
 
-def test_what_has_to_differ_is_no_disagreement():
+def test_what_has_to_differ_is_no_disagreement(published):
     others = [
-        published("26.00", "B", reference="deformed_gt"),
-        published("26.00", "C", framework="jdrl"),
-        published("26.00", "D", variant="no-mask"),
-        published("26.00", "E", name="n"),
+        published("m", "26.00", title="B", reference="deformed_gt"),
+        published("m", "26.00", title="C", method=Method(name="m", framework="jdrl")),
+        published("m", "26.00", title="D", method=Method(name="m", variant="no-mask")),
+        published("n", "26.00", title="E"),
     ]
-    assert disagreements([published("25.00", "A"), *others]) == []
+    assert disagreements([published("m", "25.00", title="A"), *others]) == []
     assert markdown_disagreements([]) == ""
 
 

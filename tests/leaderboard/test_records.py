@@ -12,14 +12,7 @@ from sdd_bench.leaderboard.records import (
     PrintedNumber,
     Source,
     json_schema,
-    published_entry,
 )
-
-
-def published(**changes):
-    scores = {"group": "all", "reference": "gt", "psnr": {"value": 24.5, "decimals": 2}}
-    fields = {"method": Method(name="m"), "dataset": "SDD", "protocol": None, "source": Source(title="T")}
-    return published_entry(**{**fields, "scores": (scores,), **changes})
 
 
 @given(st.decimals(0, 99, places=4).map(str))
@@ -45,7 +38,7 @@ def test_a_name_that_could_mislead_is_refused(name):
 
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", "مزيل الضبابية", "去模糊", "deblur 🚀", "a&b_{c}"])
-def test_any_script_and_any_markup_is_a_name(name):
+def test_any_script_and_any_markup_is_a_name(name, published):
     entry = published(method=Method(name=name))
     assert ENTRY.validate_json(entry.to_json()) == entry
     assert entry.id.isascii()
@@ -65,7 +58,7 @@ def test_the_command_line_is_dropped_and_can_not_come_back(image, result):
         ComputedEntry(method=entry.method, status="verified", result=made, entry_sha256="0" * 64)
 
 
-def test_the_id_tells_apart_what_may_stand_beside_each_other():
+def test_the_id_tells_apart_what_may_stand_beside_each_other(published):
     changes = [
         {},
         {"dataset": "DPDD"},

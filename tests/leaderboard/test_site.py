@@ -11,7 +11,7 @@ from sdd_bench.cli import main
 from sdd_bench.errors import OutputError
 from sdd_bench.leaderboard.boards import make_boards
 from sdd_bench.leaderboard.boards_latex import latex_boards
-from sdd_bench.leaderboard.records import Method, PrintedNumber, PublishedScores, Source, published_entry
+from sdd_bench.leaderboard.records import Method
 from sdd_bench.leaderboard.site.build import MARK, build_site, site_files
 from sdd_bench.leaderboard.site.traps_page import traps
 
@@ -31,20 +31,14 @@ class Links(HTMLParser):
         self.addresses += [given[name] for name in ("href", "src") if name in given]
 
 
-def published(name="p", psnr="24.50", source="A paper, Table 1", **changes):
-    scores = PublishedScores(group="all", reference="gt", psnr=PrintedNumber.parse(psnr))
-    fields = {"method": Method(name=name), "dataset": "SDD", "protocol": None, "source": Source(title=source)}
-    return published_entry(**{**fields, "scores": (scores,), **changes})
-
-
 @pytest.fixture
-def entries(entry):
+def entries(entry, published):
     return [
         entry("low", [20.0 + i / 5 for i in range(8)]),
         entry("high", [24.0 + i / 5 for i in range(8)], status="verified"),
-        published(),
-        published("q", "25.10", doubts=("a doubt",)),
-        published("p", "25.90", source="Another paper"),
+        published("p", title="A paper, Table 1"),
+        published("q", "25.10", title="A paper, Table 1", doubts=("a doubt",)),
+        published("p", "25.90", title="Another paper"),
     ]
 
 
@@ -96,10 +90,10 @@ def test_pages_name_no_other_host_and_run_no_script_but_the_sites_own(entries):
         assert not [name for _, given in links.tags for name in given if name.startswith("on")]
 
 
-def test_markup_in_names_stays_text_everywhere(entry):
+def test_markup_in_names_stays_text_everywhere(entry, published):
     name = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
     hostile = [entry(name, about=Method(name=name, authors=name, paper=name, code="javascript:alert(1)"))]
-    hostile.append(published(name, source=name, notes=(name,)))
+    hostile.append(published(name, title=name, notes=(name,)))
     for page, text in pages(site_files(hostile, {})).items():
         tags = Links(text).tags
         assert not [tag for tag, given in tags if tag == "img" or "onerror" in given], page

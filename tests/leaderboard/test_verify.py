@@ -1,40 +1,17 @@
 import json
-import shutil
 
 import cv2
 import pytest
 from click.testing import CliRunner
 
-from sdd_bench import evaluate
 from sdd_bench.cli import main
 from sdd_bench.errors import ProblemsError, ProtocolError, ResultError
 from sdd_bench.evaluation.results import ImageResult, group_means
 from sdd_bench.leaderboard.add import contradictions
 from sdd_bench.leaderboard.folder import read_entry
-from sdd_bench.leaderboard.records import Method, PublishedScores, Source, computed_entry, published_entry
+from sdd_bench.leaderboard.records import Method, computed_entry
 from sdd_bench.leaderboard.validate import validate_board
 from sdd_bench.leaderboard.verify import PREDICTION, TOLERANCES, compare_files, verify
-
-PROTOCOL = "dpdd2020"
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    """Rows that were computed before; tests for which it does not matter where they come from take less time so."""
-    return tmp_path_factory.mktemp("rows")
-
-
-@pytest.fixture(scope="module")
-def scored_blur(prepared, tmp_path_factory, cache):
-    """The blurry inputs as predictions, and their result."""
-    pred = tmp_path_factory.mktemp("pred") / "blurry"
-    shutil.copytree(prepared / "test" / "blur", pred)
-    return pred, evaluate(pred, prepared, PROTOCOL, cache=cache, progress=False)
-
-
-@pytest.fixture
-def pred(scored_blur, tmp_path):
-    return shutil.copytree(scored_blur[0], tmp_path / "pred")
 
 
 @pytest.fixture
@@ -187,13 +164,9 @@ def test_an_unknown_or_changed_protocol_and_random_weights_are_refused(claimed, 
             verify(entry, pred, prepared, cache=cache, progress=False)
 
 
-def test_published_numbers_have_nothing_to_compute(pred, prepared, cache):
-    scores = PublishedScores(group="all", reference="gt")
-    entry = published_entry(
-        method=Method(name="m"), dataset="SDD", protocol=None, source=Source(title="T"), scores=(scores,)
-    )
+def test_published_numbers_have_nothing_to_compute(published, pred, prepared, cache):
     with pytest.raises(ResultError, match="copied from T; there are no rows"):
-        verify(entry, pred, prepared, cache=cache, progress=False)
+        verify(published(psnr=None), pred, prepared, cache=cache, progress=False)
 
 
 @pytest.fixture

@@ -13,15 +13,7 @@ from sdd_bench.evaluation.report_page import code
 from sdd_bench.evaluation.statistics import SMALLEST_SAMPLE
 from sdd_bench.leaderboard.boards import COLUMN_REFERENCES
 from sdd_bench.leaderboard.escape import latex_text
-from sdd_bench.leaderboard.site.addresses import (
-    HOME,
-    TRAPS,
-    board_file,
-    board_page,
-    compare_page,
-    entry_data,
-    method_page,
-)
+from sdd_bench.leaderboard.site import addresses
 from sdd_bench.leaderboard.site.board_page import STATUS_MEANINGS
 
 if TYPE_CHECKING:
@@ -73,12 +65,12 @@ def _environment() -> Environment:
         "row_height": ROW_HEIGHT,
         "smallest_sample": SMALLEST_SAMPLE,
         "status_meanings": STATUS_MEANINGS,
-        "home": HOME,
-        "traps": TRAPS,
-        "board_page": board_page,
-        "board_file": board_file,
-        "compare_page": compare_page,
-        "method_page": method_page,
-        "entry_data": entry_data,
+        "home": addresses.HOME,
+        "traps": addresses.TRAPS,
+        "board_page": addresses.board_page,
+        "board_file": addresses.board_file,
+        "compare_page": addresses.compare_page,
+        "method_page": addresses.method_page,
+        "entry_data": addresses.entry_data,
     }
     return environment

@@ -32,7 +32,7 @@ class Evaluated(NamedTuple):
         ranked: images by PSNR, worst first; those without scores last.
         columns: of the table of images.
         meaning: what its status says.
-        commands: to compute it again.
+        commands: to make the predictions, where its authors said how, and to compute it again.
         has_pictures: whether the site has pictures of it.
     """
 
@@ -158,6 +158,7 @@ def _commands(entry: ComputedEntry) -> tuple[str, ...]:
     result = entry.result
     split = "" if result.crop == "none" else f" --crop {result.crop}"
     return (
+        *entry.commands,
         f"sdd-bench evaluate --pred PREDICTIONS --dataset DATASET --protocol {result.protocol.id}{split} "
         f"--method {shlex.quote(result.method)} --out results",
         f"sdd-bench leaderboard verify {entry_file(entry).as_posix()} --pred PREDICTIONS --dataset DATASET",

@@ -145,8 +145,6 @@ def _claimed(archive: Path, folder: Path, dataset: Path | None) -> ComputedEntry
         result = EvaluationResult.load(folder / RESULT)
     except ResultError as error:  # it may quote the file
         raise ResultError("\n".join(map(spelled, str(error).splitlines()))) from error
-    except (RecursionError, ValueError) as error:
-        raise ResultError(f"{RESULT}: not a result file ({spelled(str(error))}).") from error
     problems = check(computed_entry(result, method))
     if problems:
         raise _refusal(archive, problems)

@@ -11,32 +11,12 @@ import cv2
 import numpy as np
 import pytest
 
-from sdd_bench import evaluate
 from sdd_bench.errors import OutputError, ProblemsError, ResultError, SddBenchError
 from sdd_bench.evaluation.results import group_means
 from sdd_bench.io.hashing import sha256
 from sdd_bench.leaderboard.folder import entry_path, read_entry
 from sdd_bench.leaderboard.submission.check import check_submission
 from sdd_bench.leaderboard.submission.pack import pack
-
-PROTOCOL = "dpdd2020"
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("rows")
-
-
-@pytest.fixture(scope="module")
-def scored_blur(prepared, tmp_path_factory, cache):
-    pred = tmp_path_factory.mktemp("pred") / "blurry"
-    shutil.copytree(prepared / "test" / "blur", pred)
-    return pred, evaluate(pred, prepared, PROTOCOL, cache=cache, progress=False)
-
-
-@pytest.fixture
-def pred(scored_blur, tmp_path):
-    return shutil.copytree(scored_blur[0], tmp_path / "pred")
 
 
 @pytest.fixture
@@ -110,6 +90,13 @@ def test_files_that_were_not_scored_are_not_packed(pred, meta, found, tmp_path):
     with pytest.raises(ProblemsError, match=r"scene_001\.png is another file than the one that was scored"):
         pack(pred, meta, found, tmp_path / "s.zip")
     assert not (tmp_path / "s.zip").exists()
+
+
+def test_the_record_of_predict_may_lie_beside_the_predictions_and_is_not_packed(pred, meta, found, tmp_path):
+    (pred / "predict.json").write_text("{}")
+    pack(pred, meta, found, tmp_path / "s.zip")
+    with zipfile.ZipFile(tmp_path / "s.zip") as archive:
+        assert not [name for name in archive.namelist() if "predict.json" in name]
 
 
 def test_an_archive_that_is_there_is_kept_unless_told(packed, pred, meta, found):

@@ -1,4 +1,4 @@
-"""Every kind of hostile archive that is known, and what becomes of it: the table in docs/submission.md.
+"""Every kind of hostile archive that is known, and what becomes of it: the table in docs/howto/submission.md.
 
 The table is written by ``SDD_BENCH_WRITE_DOCS=1 pytest tests/leaderboard/submission/test_hostile_archives.py``.
 """
@@ -18,7 +18,7 @@ from sdd_bench.errors import SddBenchError
 from sdd_bench.leaderboard.submission import unpack as module
 from sdd_bench.leaderboard.submission.unpack import unpack
 
-DOCS = Path(__file__).parents[3] / "docs" / "submission.md"
+DOCS = Path(__file__).parents[3] / "docs" / "howto" / "submission.md"
 BEGIN, END = "<!-- hostile archives -->\n", "<!-- end of hostile archives -->"
 MOST_WRITTEN = 1 << 20  # bytes; sound submissions here have under 2 kB
 ACCEPTED = "unpacked"

@@ -1,4 +1,4 @@
-"""docs/submission.md is about the commands and files that there are."""
+"""docs/howto/submission.md is about the commands and files that there are."""
 
 import re
 import shlex
@@ -12,7 +12,7 @@ from sdd_bench.leaderboard.submission.layout import DOCUMENTS, LIMITS, SUFFIXES
 from sdd_bench.leaderboard.submission.meta import TEMPLATE
 from sdd_bench.leaderboard.verify import TOLERANCES
 
-TEXT = (Path(__file__).parents[3] / "docs" / "submission.md").read_text("utf-8")
+TEXT = (Path(__file__).parents[3] / "docs" / "howto" / "submission.md").read_text("utf-8")
 COMMANDS = sorted({line for line in TEXT.splitlines() if line.startswith("sdd-bench ")})
 
 
