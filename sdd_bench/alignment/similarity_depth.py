@@ -16,6 +16,8 @@ from sdd_bench.alignment.similarity_fit import EvenFit, PreciseFit
 Array = NDArray[np.float64]
 
 Edition = Literal[1, 2]
+FROZEN: Edition = 1
+"""What the protocols, and the numbers beside their scores, are frozen with."""
 
 # The precise answer is believed where its squared error, scene included, is below this share of what noise alone does
 # to the even answer; the power makes the change-over short. Measured: up to 0.15 in rendered pairs of flat scenes, from
@@ -53,7 +55,7 @@ def share_of_precise(precise: PreciseFit, even: EvenFit, apart: Array, reach: Ar
         even: weighted by energy.
         apart: precise answer - even answer, [3 or 4].
         reach: what a unit of each component moves the border by, in pixels, [3 or 4].
-        edition: 1 as frozen with the protocol `sdd-v1`, or 2.
+        edition: `FROZEN` (1), or 2.
     """
     places = even.place[: even.counts[0]]
     nearest = _nearest(precise.place, places)

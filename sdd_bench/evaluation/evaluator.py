@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdd_bench.alignment.similarity import estimate_similarity
+from sdd_bench.alignment.similarity_depth import FROZEN
 from sdd_bench.datasets.dataset import Pair
 from sdd_bench.errors import AlignmentError, ImageError, MetricError, ResultError, WeightsError
 from sdd_bench.evaluation.crops import crop_box
@@ -165,7 +166,7 @@ def _geometry(job: Job, prediction: Image, gt: Image) -> Geometry:
     kept = store.load(key)
     if kept is None:
         found = deformation(_of_pair(job, "blur", job.pair.blur_path), prediction)
-        similarity = estimate_similarity(prediction, gt, edition=1)
+        similarity = estimate_similarity(prediction, gt, edition=FROZEN)
         kept = Geometry(
             deformation_rms=found.rms,
             deformation_p95=found.p95,

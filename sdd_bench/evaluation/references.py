@@ -15,6 +15,7 @@ from sdd_bench.alignment.equalise import equalise
 from sdd_bench.alignment.inverse import invert
 from sdd_bench.alignment.masks import bends, contrast, forward_backward_error, inside
 from sdd_bench.alignment.similarity import estimate_similarity
+from sdd_bench.alignment.similarity_depth import FROZEN
 from sdd_bench.alignment.warp import warp, warp_jdrl2022
 from sdd_bench.errors import ProtocolError
 from sdd_bench.evaluation.archives import load_archive, save_archive
@@ -82,7 +83,7 @@ def align_reference(protocol: Protocol, picture: Image, gt: Image) -> AlignedRef
     find_flow = protocol.flow
     if find_flow is None or protocol.warp is None:
         raise ProtocolError(f"{protocol.id} takes the ground truth as it is; it has no aligned reference.")
-    similarity = estimate_similarity(picture, gt, edition=1)
+    similarity = estimate_similarity(picture, gt, edition=FROZEN)
     if protocol.equalise is None:
         flow = remaining = find_flow(picture, gt)
         source, target = picture, gt
@@ -126,7 +127,7 @@ def find_alignment(picture: Image, gt: Image) -> Alignment:
         picture: H x W x 3 float32 in [0, 1].
         gt: H x W x 3 float32 in [0, 1].
     """
-    similarity = estimate_similarity(picture, gt, edition=1)
+    similarity = estimate_similarity(picture, gt, edition=FROZEN)
     return Alignment(
         zoom=similarity.zoom if similarity.converged else None,
         shift=similarity.shift if similarity.converged else None,

@@ -23,6 +23,7 @@ from sdd_bench.alignment.inputs import require_pictures
 from sdd_bench.alignment.light import linear_to_srgb, luminance
 from sdd_bench.alignment.masks import inside
 from sdd_bench.alignment.similarity import estimate_similarity
+from sdd_bench.alignment.similarity_depth import FROZEN
 from sdd_bench.alignment.warp import warp
 
 Image = NDArray[np.float32]
@@ -89,7 +90,7 @@ def deformation(blurry: Image, prediction: Image) -> Deformation:
     if min(blurry.shape[:2]) < _SMALLEST:
         return Deformation(None, None, 0.0, f"the pictures have a side below {_SMALLEST} pixels")
     source, target = _halved(blurry), _halved(prediction)
-    similarity = estimate_similarity(source, target, edition=1)
+    similarity = estimate_similarity(source, target, edition=FROZEN)
     flow = similarity.flow(source.shape) if similarity.converged else np.zeros((*source.shape[:2], 2), np.float32)
     # Blur can be compared only where the pictures line up, so what is found with the first flow is found again.
     flow = _followed(flow, _FIRST_FLOW(*map(_three_channels, _equally_blurred(source, target, flow))))
