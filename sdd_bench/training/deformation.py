@@ -14,7 +14,7 @@ from sdd_bench.alignment.flow import FlowBackend
 from sdd_bench.alignment.warp import warp, warp_jdrl2022
 from sdd_bench.errors import TrainingError
 from sdd_bench.training.losses import charbonnier
-from sdd_bench.training.masks import MaskName, calibration_mask
+from sdd_bench.training.masks import MaskName, calibration_mask, stays_inside
 
 
 class Deformation(NamedTuple):
@@ -23,7 +23,7 @@ class Deformation(NamedTuple):
     Attributes:
         picture: N x 3 x H x W, the deformed one.
         flow: N x 2 x H x W, from the other picture to this one, pixels.
-        mask: N x 1 x H x W bool, the calibration mask of the flow; None where none was asked for.
+        mask: N x 1 x H x W bool, the pixels that count; None where all do.
     """
 
     picture: torch.Tensor
@@ -83,6 +83,7 @@ def deform(
     estimate: FlowBackend,
     *,
     mask: MaskName | Literal["none"] = "paper",
+    inside_only: bool = False,
     interpolation: str = "bilinear",
 ) -> Deformation:
     """Deforms pictures towards others: W(picture, F(towards, picture)).
@@ -94,6 +95,8 @@ def deform(
         towards: the same shape.
         estimate: computes the flow.
         mask: which calibration mask, or ``"none"``.
+        inside_only: leave out pixels that the flow takes out of the other picture, too. What is sampled there is its
+            border, repeated; where pictures are shifted far, that is most of the error (the papers have no such rule).
         interpolation: how to sample, see `sdd_bench.alignment.warp`; ``jdrl2022`` is that of the release, slightly off.
 
     Returns:
@@ -103,7 +106,7 @@ def deform(
         TrainingError: shapes do not fit, or the mask is unknown.
         AlignmentError: the pictures hold NaN or are too small, or the interpolation is unknown.
     """
-    return _along(batch_flow(estimate, towards, picture), picture, mask, interpolation)
+    return _along(batch_flow(estimate, towards, picture), picture, mask, inside_only, interpolation)
 
 
 def deblurring_loss(
@@ -112,6 +115,7 @@ def deblurring_loss(
     estimate: FlowBackend,
     *,
     mask: MaskName | Literal["none"] = "paper",
+    inside_only: bool = False,
     cycle: bool = True,
     interpolation: str = "bilinear",
 ) -> DeblurringLoss:
@@ -126,6 +130,8 @@ def deblurring_loss(
         sharp: the same shape, in [0, 1].
         estimate: computes both flows.
         mask: which calibration mask, or ``"none"``.
+        inside_only: leave out pixels that the flow takes out of the other picture, too. What is sampled there is its
+            border, repeated; where pictures are shifted far, that is most of the error (the papers have no such rule).
         cycle: whether to add the second term.
         interpolation: how to sample, see `sdd_bench.alignment.warp`; ``jdrl2022`` is that of the release, slightly off.
 
@@ -137,23 +143,30 @@ def deblurring_loss(
         AlignmentError: the pictures hold NaN or are too small, or the interpolation is unknown.
     """
     if not cycle:
-        deformed = deform(sharp, deblurred, estimate, mask=mask, interpolation=interpolation)
+        deformed = deform(sharp, deblurred, estimate, mask=mask, inside_only=inside_only, interpolation=interpolation)
         return DeblurringLoss(charbonnier(deblurred, deformed.picture, deformed.mask), deformed, None)
     _require_pairs(deblurred, sharp)
     # Both ways at once, so that a single pair keeps two threads busy.
     both = batch_flow(estimate, torch.cat([deblurred.detach(), sharp]), torch.cat([sharp, deblurred.detach()]))
     there, back = both.chunk(2)
-    deformed = _along(there, sharp, mask, interpolation)
-    returned = _along(back, deblurred, mask, interpolation)
+    deformed = _along(there, sharp, mask, inside_only, interpolation)
+    returned = _along(back, deblurred, mask, inside_only, interpolation)
     loss = charbonnier(deblurred, deformed.picture, deformed.mask)
     return DeblurringLoss(loss + charbonnier(returned.picture, sharp, returned.mask), deformed, returned)
 
 
 def _along(
-    flow: torch.Tensor, picture: torch.Tensor, mask: MaskName | Literal["none"], interpolation: str
+    flow: torch.Tensor,
+    picture: torch.Tensor,
+    mask: MaskName | Literal["none"],
+    inside_only: bool,
+    interpolation: str,
 ) -> Deformation:
     values = picture.to(torch.promote_types(picture.dtype, torch.float32))
     trusted = None if mask == "none" else calibration_mask(flow, mask)
+    if inside_only:
+        inside = stays_inside(flow)
+        trusted = inside if trusted is None else trusted & inside
     warped = warp_jdrl2022(values, flow) if interpolation == "jdrl2022" else warp(values, flow, interpolation)
     return Deformation(warped, flow, trusted)
 

@@ -1,4 +1,4 @@
-"""Which pixels of a flow are trusted in training: the calibration mask."""
+"""Which pixels of a flow are trusted in training: the calibration mask, and those that stay within the picture."""
 
 from __future__ import annotations
 
@@ -48,6 +48,22 @@ def calibration_mask(flow: torch.Tensor, variant: MaskName = "paper", tolerance:
     mean = magnitude.mean((1, 2, 3), keepdim=True)
     near = torch.logical_and(magnitude > (1 - tolerance) * mean, magnitude < (1 + tolerance) * mean)
     return near.logical_or(mean < ALIGNED)
+
+
+def stays_inside(flow: torch.Tensor) -> torch.Tensor:
+    """Pixels whose place in the other picture, x + F(x), lies within it (`alignment.masks.inside`, for tensors).
+
+    Args:
+        flow: N x 2 x H x W, (x, y) in pixels.
+
+    Returns:
+        N x 1 x H x W bool.
+    """
+    height, width = flow.shape[2:]
+    y = torch.arange(height, dtype=flow.dtype, device=flow.device)[:, None]
+    x = torch.arange(width, dtype=flow.dtype, device=flow.device)
+    horizontal = (flow[:, :1] >= -x) & (flow[:, :1] <= width - 1 - x)
+    return horizontal & (flow[:, 1:] >= -y) & (flow[:, 1:] <= height - 1 - y)
 
 
 def _wheel_gray(flow: torch.Tensor) -> torch.Tensor:

@@ -44,15 +44,15 @@ class Objective:
     Args:
         settings: of the recipe.
         flow: computes flow without gradient; None for a recipe that deforms nothing.
-        reblurring_first: epochs in which the reblurring module learns alone, before all others.
+        reblurring_alone: epochs in which the reblurring module learns alone, after the initial ones.
     """
 
-    def __init__(self, settings: ObjectiveSettings, flow: FlowBackend | None, reblurring_first: int = 0) -> None:
+    def __init__(self, settings: ObjectiveSettings, flow: FlowBackend | None, reblurring_alone: int = 0) -> None:
         if settings.deform and flow is None:
             raise TrainingError("this recipe deforms pictures: it needs a flow.")
         self.settings = settings
         self.flow = flow
-        self.reblurring_first = reblurring_first
+        self.reblurring_alone = reblurring_alone
 
     def __call__(
         self, network: nn.Module, reblurring: nn.Module | None, blurry: torch.Tensor, sharp: torch.Tensor, epoch: int
@@ -67,18 +67,26 @@ class Objective:
             epoch: from 0; the first ones have a loss of their own.
         """
         again = self.settings.reblurring
-        if reblurring is not None and again is not None and epoch < self.reblurring_first:
-            return self._reblurring_alone(network, reblurring, again.weight, blurry, sharp)
-        epoch -= self.reblurring_first
         initial = epoch < self.settings.initial_epochs
+        alone = not initial and epoch < self.settings.initial_epochs + self.reblurring_alone
+        if alone and reblurring is not None and again is not None:
+            return self._module_alone(network, reblurring, again.weight, blurry, sharp, epoch)
         stages, seeds = self._deblur(network, blurry, epoch)
         deblurred = stages[0]
         if self.flow is None or not self.settings.deform:
             target, mask = sharp, None
             losses = [charbonnier(stage, sharp) for stage in stages]
         elif initial:
-            target, mask = deform(sharp, blurry, self.flow, mask="none", interpolation=self._how).picture, None
-            losses = [charbonnier(stage, target) for stage in stages]
+            deformed = deform(
+                sharp,
+                blurry,
+                self.flow,
+                mask="none",
+                inside_only=self.settings.inside_only,
+                interpolation=self.settings.interpolation,
+            )
+            target, mask = deformed.picture, deformed.mask
+            losses = [charbonnier(stage, target, mask) for stage in stages]
         else:
             found = [
                 deblurring_loss(
@@ -86,8 +94,9 @@ class Objective:
                     sharp,
                     self.flow,
                     mask=self.settings.mask,
+                    inside_only=self.settings.inside_only,
                     cycle=self.settings.cycle,
-                    interpolation=self._how,
+                    interpolation=self.settings.interpolation,
                 )
                 for stage in stages
             ]
@@ -107,10 +116,6 @@ class Objective:
                 terms["defocus_map"] = self.settings.guidance.weight * charbonnier(seeds.float(), aim.float())
         return _step(terms, deblurred, target, mask, reblurred)
 
-    @property
-    def _how(self) -> str:
-        return self.settings.interpolation
-
     def _deblur(
         self, network: nn.Module, blurry: torch.Tensor, epoch: int
     ) -> tuple[Sequence[torch.Tensor], torch.Tensor | None]:
@@ -123,11 +128,17 @@ class Objective:
             output = network(blurry)
         return (output,) if isinstance(output, torch.Tensor) else tuple(output), seeds
 
-    def _reblurring_alone(
-        self, network: nn.Module, reblurring: nn.Module, weight: float, blurry: torch.Tensor, sharp: torch.Tensor
+    def _module_alone(
+        self,
+        network: nn.Module,
+        reblurring: nn.Module,
+        weight: float,
+        blurry: torch.Tensor,
+        sharp: torch.Tensor,
+        epoch: int,
     ) -> Step:
         with torch.no_grad():
-            stages, _ = self._deblur(network, blurry, 0)
+            stages, _ = self._deblur(network, blurry, epoch)
         reblurred = cast(Reblurred, reblurring(stages[0], blurry))
         terms = {"reblurring": weight * charbonnier(blurry, reblurred.picture)}
         return _step(terms, stages[0], sharp, None, reblurred)

@@ -53,6 +53,10 @@ class ObjectiveSettings(_Record):
     deform: bool = Field(default=True, description="deform the sharp picture towards the deblurred one (L_d)")
     cycle: bool = Field(default=True, description="deform the deblurred picture towards the sharp one, too")
     mask: Literal["paper", "release", "none"] = Field(default="paper", description="calibration mask")
+    inside_only: bool = Field(
+        default=False,
+        description="leave out pixels that the flow takes out of the other picture; the papers count them",
+    )
     reblurring: ReblurringSettings | None = ReblurringSettings()
     guidance: GuidanceSettings | None = None
     edge_weight: float = Field(default=0.0, ge=0, description="of the edge loss; MPRNet's own recipe has 0.05")
@@ -68,8 +72,9 @@ class ObjectiveSettings(_Record):
     def _consistent(self) -> ObjectiveSettings:
         if self.guidance is not None and (self.reblurring is None or self.reblurring.kernels != "isotropic"):
             raise ValueError("guidance: its targets are the seeds of isotropic reblurring, which is not there")
-        if not self.deform and self.cycle:
-            raise ValueError("cycle: is a deformation; with deform: false it must be false")
+        if not self.deform and (self.cycle or self.inside_only):
+            name = "cycle" if self.cycle else "inside_only"
+            raise ValueError(f"{name}: is about a deformation; with deform: false it must be false")
         return self
 
 
@@ -82,8 +87,10 @@ class OptimiserSettings(_Record):
     warm_up: int = Field(default=0, ge=0, description="steps in which the rate grows from 0; the papers have none")
     batch: int = Field(default=1, ge=1, description="crops per step, over all devices")
     clip: float | None = Field(default=None, gt=0, description="largest norm of the gradient; None does not clip")
-    reblurring_first: int = Field(
-        default=0, ge=0, description="epochs for the reblurring module alone: for a network that comes trained"
+    reblurring_alone: int = Field(
+        default=0,
+        ge=0,
+        description="epochs for the reblurring module alone, after the initial ones: for a network that comes trained",
     )
     initialisation: Literal["paper", "release"] = Field(
         default="paper", description="paper: He, fan in; release: fan out for the network, Xavier for reblurring"
@@ -126,8 +133,8 @@ class Recipe(_Record):
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
-        if self.optimiser.reblurring_first and self.objective.reblurring is None:
-            raise ValueError("optimiser.reblurring_first: there is no objective.reblurring that could learn alone")
+        if self.optimiser.reblurring_alone and self.objective.reblurring is None:
+            raise ValueError("optimiser.reblurring_alone: there is no objective.reblurring that could learn alone")
         return self
 
     @property

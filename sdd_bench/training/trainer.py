@@ -96,7 +96,7 @@ def _train(fabric: Fabric, settings: TrainingSettings, record: RunRecord, align:
     crops = TrainingCrops(settings.dataset, recipe.data, settings.seed, frozenset(pair.stem for pair in pairs))
     steps = len(batches(len(crops), recipe.optimiser.batch, settings.seed, 0, fabric.global_rank, fabric.world_size))
     estimate = _flow(recipe.objective.flow, str(device)) if recipe.objective.deform else None
-    objective = Objective(recipe.objective, estimate, recipe.optimiser.reblurring_first)
+    objective = Objective(recipe.objective, estimate, recipe.optimiser.reblurring_alone)
     # All that users can get wrong has been looked at: what is written now does not stand in the way of a second try.
     with fabric.rank_zero_first():
         if fabric.is_global_zero:

@@ -93,6 +93,16 @@ def test_the_loss_is_that_of_both_directions_with_their_masks(pair):
     assert single.cycle is None
 
 
+def test_pixels_of_which_the_other_picture_shows_nothing_are_left_out_of_both_directions(pair):
+    sharp, deblurred = pair
+    found = deblurring_loss(deblurred, sharp, Constant(shift=(3, -2)), inside_only=True)
+    expected = torch.zeros(3, 1, 96, 112, dtype=torch.bool)
+    expected[..., 2:, :-3] = True
+    assert torch.equal(found.sharp.mask, expected) and torch.equal(found.cycle.mask, expected)
+    alone = deform(sharp, deblurred, Constant(shift=(3, -2)), mask="none", inside_only=True)
+    assert torch.equal(alone.mask, expected)
+
+
 def test_a_deblurred_picture_that_is_only_moved_costs_little(pair):
     sharp, deblurred = pair
     loss = deblurring_loss(deblurred, sharp, flow("dis")).loss

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from sdd_bench.alignment.masks import inside
 from sdd_bench.errors import TrainingError
-from sdd_bench.training.masks import calibration_mask
+from sdd_bench.training.masks import calibration_mask, stays_inside
 
 
 def uniform(x, y, height=6, width=8):
@@ -115,3 +116,11 @@ def test_no_gradient_goes_into_a_mask():
 def test_what_is_no_flow_is_refused_with_the_reason(flow, variant, message):
     with pytest.raises(TrainingError, match=message):
         calibration_mask(flow, variant)
+
+
+@given(hnp.arrays(np.float32, (2, 5, 6, 2), elements=st.integers(-6, 6).map(float) | st.floats(-7, 7, width=32)))
+def test_pixels_stay_inside_as_the_masks_of_evaluation_have_it(flows):
+    found = stays_inside(torch.from_numpy(flows).movedim(3, 1))
+    assert found.shape == (2, 1, 5, 6)
+    for own, flow in zip(found, flows, strict=True):
+        np.testing.assert_array_equal(own[0].numpy(), inside(flow))

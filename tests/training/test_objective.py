@@ -21,8 +21,8 @@ def batch(pairs):
     return tuple(torch.from_numpy(p[:64, :64]).permute(2, 0, 1)[None] for p in (pair.blur(), pair.gt()))
 
 
-def objective(name, changes=None, reblurring_first=0):
-    return Objective(get_recipe(name, changes).objective, DIS, reblurring_first)
+def objective(name, changes=None, reblurring_alone=0):
+    return Objective(get_recipe(name, changes).objective, DIS, reblurring_alone)
 
 
 class Twice(torch.nn.Module):
@@ -117,12 +117,38 @@ def test_gradients_reach_network_and_reblurring_module_and_no_flow(batch):
     assert all(p.grad is not None for module in (network, reblurring) for p in module.parameters())
 
 
-def test_for_a_trained_network_the_reblurring_module_learns_alone_first(batch):
+@pytest.mark.parametrize("initial", [0, 3])
+def test_the_reblurring_module_may_learn_alone_between_the_initial_epochs_and_the_others(batch, initial):
     torch.manual_seed(0)
     network, reblurring = create("unet", width=2), ReblurringNetwork(width=4)
-    step = objective("jdrl", reblurring_first=2)(network, reblurring, *batch, epoch=1)
-    assert step.terms.keys() == {"reblurring"}
-    step.loss.backward()
+    of = objective("jdrl", {"objective.initial_epochs": initial}, reblurring_alone=2)
+    stages = [set(of(network, reblurring, *batch, epoch=epoch).terms) for epoch in range(initial + 3)]
+    assert stages == [{"deblurring"}] * initial + [{"reblurring"}] * 2 + [{"deblurring", "reblurring"}]
+    of(network, reblurring, *batch, epoch=initial).loss.backward()
     assert all(p.grad is None for p in network.parameters())
-    after = objective("jdrl", reblurring_first=2)(network, reblurring, *batch, epoch=2)
-    assert after.terms.keys() == {"deblurring"}  # the first epochs of the recipe begin now
+    assert all(p.grad is not None for p in reblurring.parameters())
+
+
+def test_what_lies_outside_of_the_sharp_picture_has_no_say_where_the_recipe_says_so(batch):
+    """Its border alone is known there: the loss must not depend on how the blurry picture looks."""
+    blurry, sharp = batch
+    shifted = torch.cat([sharp[..., 16:], torch.rand(1, 3, 64, 16, generator=torch.Generator().manual_seed(0))], 3)
+
+    class Known:
+        def on(self, device):
+            return self
+
+        def __call__(self, source, target):  # the picture's own columns 0 ... 15 are in no other picture
+            return np.stack([np.full((64, 64), -16.0), np.zeros((64, 64))], -1).astype(np.float32)
+
+    def loss(changes, epoch, picture):
+        settings = get_recipe("no-reblur", {"objective.cycle": False, **changes}).objective
+        return Objective(settings, Known())(torch.nn.Identity(), None, picture, shifted, epoch).loss
+
+    spoilt = blurry.clone()
+    spoilt[..., :16] = 0
+    for epoch in (0, 15):
+        torch.testing.assert_close(
+            loss({"objective.inside_only": True}, epoch, spoilt), loss({"objective.inside_only": True}, epoch, blurry)
+        )
+        assert loss({}, epoch, spoilt) > 1.2 * loss({}, epoch, blurry)

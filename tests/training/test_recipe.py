@@ -78,7 +78,7 @@ def test_all_that_is_wrong_is_said_at_once():
     ("changes", "message"),
     [
         ({"objective.deform": False}, "with deform: false it must be false"),
-        ({"objective.reblurring": None, "optimiser.reblurring_first": 2}, "that could learn alone"),
+        ({"objective.reblurring": None, "optimiser.reblurring_alone": 2}, "that could learn alone"),
         ({"objective.guidance": {}, "objective.reblurring": None}, "seeds of isotropic reblurring"),
         ({"objective.guidance": {}, "objective.reblurring.kernels": "free"}, "seeds of isotropic reblurring"),
     ],
