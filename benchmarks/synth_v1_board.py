@@ -82,7 +82,7 @@ def network(method: str, settings: str) -> Method:
 
 
 METHODS = [
-    untrained("input", '--command "cp {input_image} {output_image}"', name="blurry input"),
+    untrained("input", '--command "cp {input_image} {output_image}"', name="blurry input", parameters=0),
     *(untrained(name, f"--model {name}", name=name) for name in CLASSICAL),
     network("plain", ""),
     network("jdrl", DEFORMED),
@@ -106,7 +106,9 @@ def make_entry(method: Method, folder: Path, workers: int) -> ComputedEntry:
     board = folder / "board" / method.folder
     if board.is_dir():
         (entry,) = load(board)
-        if isinstance(entry, ComputedEntry) and entry.status == "verified" and entry.commands == commands(method):
+        # One without parameters is of a time when they were not noted.
+        said = isinstance(entry, ComputedEntry) and entry.method.parameters is not None
+        if said and entry.status == "verified" and entry.commands == commands(method):
             return entry
     begun = time.perf_counter()
     for command in method.commands:
@@ -145,8 +147,9 @@ def commands(method: Method) -> tuple[str, ...]:
 def scores_table(entries: list[ComputedEntry]) -> str:
     """Markdown: means over the test pairs, best first."""
     lines = [
-        "| method | PSNR against GT | deformed GT | true aligned GT | SSIM, deformed GT | true | moved, px |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        "| method | PSNR against GT | deformed GT | true aligned GT | SSIM, deformed GT | true | moved, px "
+        "| parameters | s/megapixel |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for entry in entries:
         means = entry.result.means["all"]
@@ -155,9 +158,23 @@ def scores_table(entries: list[ComputedEntry]) -> str:
         moved = "–" if means.deformation is None else f"{means.deformation:.2f}"
         lines.append(
             f"| {entry.method.label} | {gt.psnr:.2f} | {deformed.psnr:.2f} | {aligned.psnr:.2f} | "
-            f"{deformed.ssim:.4f} | {aligned.ssim:.4f} | {moved} |"
+            f"{deformed.ssim:.4f} | {aligned.ssim:.4f} | {moved} | {parameters(entry)} | {seconds(entry)} |"
         )
+    timed = sorted({entry.method.timed_on for entry in entries if entry.method.timed_on is not None})
+    lines += ["", f"Time by `predict`, without reading and writing, on: {'; '.join(timed) or 'not measured'}."]
     return "\n".join(lines)
+
+
+def parameters(entry: ComputedEntry) -> str:
+    """How many the method has."""
+    count = entry.method.parameters
+    return "n/a" if count is None else f"{count:,}" if count else "none"
+
+
+def seconds(entry: ComputedEntry) -> str:
+    """Per megapixel."""
+    found = entry.method.seconds_per_megapixel
+    return "n/a" if found is None else f"{found:.3g}"
 
 
 def truth_table(entries: list[ComputedEntry]) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import platform
+import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Literal, get_args
 
 from sdd_bench.errors import DeviceError, unknown_name
@@ -52,3 +55,20 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def processor_name() -> str:
+    """What the processor calls itself, for example ``AMD EPYC 7B13``; its architecture where it does not say.
+
+    It names the model, and nothing that tells one machine of it from another.
+    """
+    told = platform.processor()
+    if platform.system() == "Linux":
+        with suppress(OSError):
+            lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
+            told = next((line.partition(":")[2] for line in lines if line.startswith("model name")), told)
+    elif platform.system() == "Darwin":
+        with suppress(OSError, subprocess.SubprocessError):
+            asked = ["sysctl", "-n", "machdep.cpu.brand_string"]
+            told = subprocess.run(asked, capture_output=True, text=True, timeout=5, check=True).stdout
+    return " ".join(told.split()) or platform.machine()

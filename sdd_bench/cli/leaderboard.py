@@ -159,6 +159,18 @@ def _boards(folder: Path, has_results: bool) -> list[Board]:
     help="The method's weight file, whose SHA-256 is noted.",
 )
 @click.option(
+    "--parameters",
+    type=click.IntRange(0),
+    help="How many the network has; 0 if it has none.  [default: as `predict` counted, if it made the predictions]",
+)
+@click.option(
+    "--seconds-per-megapixel",
+    type=click.FloatRange(0, min_open=True),
+    help="Without reading and writing; with --machine.  [default: as `predict` measured]",
+)
+@click.option("--machine", help="What the time was measured on: the processor or the GPU by its name.")
+@click.option("--threads", type=click.IntRange(1), help="Of the processor, where the time was measured on one.")
+@click.option(
     "--command", "commands", multiple=True, help="Command by which the predictions were made; again for each, in order."
 )
 @click.option("--replace", is_flag=True, help="Replace an entry of the same method in the same table.")
@@ -168,7 +180,7 @@ def add(
     weights: Path | None,
     commands: tuple[str, ...],
     replace: bool,
-    **about: str | int | None,
+    **about: str | float | None,
 ) -> None:
     """Add the result in RESULT_DIR as a self-reported entry, if it holds against every check."""
     from sdd_bench.leaderboard.add import add_result

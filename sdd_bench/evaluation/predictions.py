@@ -11,13 +11,13 @@ from typing import NamedTuple
 from sdd_bench.datasets.dataset import Dataset
 from sdd_bench.datasets.manifest import image_path
 from sdd_bench.datasets.sources import composed
-from sdd_bench.errors import ImageError, ProblemsError, ProtocolError, ResultError
+from sdd_bench.errors import ImageError, OutputError, ProblemsError, ProtocolError, ResultError
 from sdd_bench.evaluation.crops import CropName, Size, find_crop
 from sdd_bench.evaluation.protocol import Protocol
 from sdd_bench.io.hashing import sha256
 from sdd_bench.io.images import IMAGE_SUFFIXES, read_samples
 from sdd_bench.models.outputs import is_marked_random
-from sdd_bench.models.prediction_record import RECORD_NAME
+from sdd_bench.models.prediction_record import RECORD_NAME, Cost, read_record
 from sdd_bench.parallel import map_items
 
 # Written by file managers, not by people.
@@ -125,6 +125,28 @@ def check_predictions(
         )
         for stem, (path,) in ((stem, candidates[stem]) for stem in dataset.stems)
     }
+
+
+def recorded_cost(folder: Path, predictions: Mapping[str, Prediction]) -> Cost | None:
+    """What the method takes, as `sdd_bench.predict` noted it beside its predictions.
+
+    Args:
+        folder: the predictions.
+        predictions: what `check_predictions` found there.
+
+    Returns:
+        None where there is no record that can be read, or one that speaks of other files than these, or says nothing.
+    """
+    try:
+        record = read_record(folder)
+    except OutputError:  # nothing that scores depend on: somebody's own file may have this name
+        return None
+    if record is None or not record.complete:
+        return None
+    recorded = {row.stem: row.sha256 for row in record.pictures}
+    if any(recorded.get(stem) != prediction.sha256 for stem, prediction in predictions.items()):
+        return None
+    return None if record.cost == Cost() else record.cost
 
 
 def _match(folder: Path, dataset: Dataset) -> tuple[dict[str, list[Path]], list[str]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from sdd_bench.errors import ResultError
 from sdd_bench.evaluation.crops import CropName
@@ -20,6 +20,7 @@ from sdd_bench.evaluation.references import Alignment
 from sdd_bench.evaluation.statistics import Interval, mean_intervals
 from sdd_bench.io.atomic import write_together
 from sdd_bench.metrics.fidelity import Fidelity
+from sdd_bench.models.prediction_record import Cost
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -204,6 +205,7 @@ class Run(_Record):
         device: where LPIPS and the flow of a network were computed, if they were: ``cpu`` or ``cuda``.
         versions: of the software.
         machine: processor and operating system.
+        cost: what the method takes, where `sdd_bench.predict` made the predictions and noted it.
     """
 
     command: str | None
@@ -213,6 +215,16 @@ class Run(_Record):
     device: str = "cpu"
     versions: dict[str, str]
     machine: dict[str, str]
+    cost: Cost | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_a_cost_that_nobody_knows(self, serialise: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        # Results without it are written as before there was one, and entries of them keep their hash. There is no
+        # return type, because it would replace the schema.
+        content = serialise(self)
+        if self.cost is None:
+            content.pop("cost", None)
+        return content
 
 
 class EvaluationResult(_Record):

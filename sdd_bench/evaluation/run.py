@@ -19,7 +19,7 @@ from sdd_bench.evaluation.crops import CropName
 from sdd_bench.evaluation.environment import machine, versions
 from sdd_bench.evaluation.evaluator import FOLDERS, Job, Setting, measure
 from sdd_bench.evaluation.notes import LPIPS_WEIGHTS, notes, weights_status
-from sdd_bench.evaluation.predictions import Prediction, check_predictions
+from sdd_bench.evaluation.predictions import Prediction, check_predictions, recorded_cost
 from sdd_bench.evaluation.protocol import Protocol, get_protocol
 from sdd_bench.evaluation.report import REPORT_NAME, write_report
 from sdd_bench.evaluation.results import DatasetReference, EvaluationResult, ImageResult, Run, group_means
@@ -151,6 +151,7 @@ def evaluate_all(
     predictions = check_predictions(
         pred, opened, records, crop=crop, workers=workers, cluster=cluster, progress=progress
     )
+    cost = recorded_cost(Path(pred), predictions)
     hashes = check_inputs(opened)
     folders = {protocol.id: Path(out) / method / protocol.id for protocol in records} if out is not None else {}
     if not overwrite:
@@ -204,6 +205,7 @@ def evaluate_all(
                 device=device_found,
                 versions=versions(),
                 machine=machine(),
+                cost=cost,
             ),
         )
         if out is not None:

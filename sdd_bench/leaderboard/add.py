@@ -12,6 +12,7 @@ from sdd_bench.evaluation.results import EvaluationResult
 from sdd_bench.io.atomic import write_text
 from sdd_bench.io.hashing import sha256
 from sdd_bench.leaderboard.checks import check
+from sdd_bench.leaderboard.costs import with_cost
 from sdd_bench.leaderboard.folder import entry_path, read, same_predictions, together
 from sdd_bench.leaderboard.records import ComputedEntry, Method, computed_entry
 
@@ -19,7 +20,7 @@ from sdd_bench.leaderboard.records import ComputedEntry, Method, computed_entry
 def add_result(
     result_dir: Path,
     board: Path,
-    about: Mapping[str, str | int | None],
+    about: Mapping[str, str | float | None],
     weights: Path | None = None,
     *,
     replace: bool = False,
@@ -30,7 +31,7 @@ def add_result(
     Args:
         result_dir: folder with a ``result.json``, or that file.
         board: folder of the leaderboard; made if it is missing.
-        about: fields of `Method`; a name of None takes the result's.
+        about: fields of `Method`; a name of None takes the result's, and so does a cost.
         weights: the method's own weight file, whose hash is noted.
         replace: whether an entry of the same id may be replaced.
         commands: by which the predictions were made, one after the other.
@@ -48,12 +49,12 @@ def add_result(
     if weights is not None:
         fields["weights_sha256"] = sha256(weights)
     try:
-        method = Method.model_validate(fields)
+        method = with_cost(Method.model_validate(fields), result)
         entry = computed_entry(result, method, commands=commands)
     except ValidationError as error:
         raise ProblemsError(
             f"{result_dir} can't become an entry",
-            [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()],
+            [f"{'.'.join(map(str, problem['loc'])) or 'method'}: {problem['msg']}" for problem in error.errors()],
         ) from error
     path = entry_path(board, entry)
     if path.exists() and not replace:

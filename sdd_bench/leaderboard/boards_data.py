@@ -13,9 +13,9 @@ from typing import Any
 from sdd_bench.leaderboard.boards import Board, Cell, Row
 from sdd_bench.leaderboard.disagreements import Disagreement
 from sdd_bench.leaderboard.escape import slug
-from sdd_bench.leaderboard.records import ComputedEntry
+from sdd_bench.leaderboard.records import ComputedEntry, Method
 
-_METHOD = ("name", "framework", "variant", "trained_on", "authors", "paper", "code", "year", "venue", "weights_sha256")
+_METHOD = tuple(Method.model_fields)
 
 
 def csv_board(board: Board) -> str:

@@ -29,6 +29,7 @@ def write_model_card(folder: Path, training: TrainingResult, evaluation: Evaluat
     given = options if ":" in run.model else ""
     recipe = run.recipe
     scores = evaluation.means["all"]
+    cost = evaluation.run.cost
     rows = [
         ("network", f"`{run.model}`{options}"),
         ("recipe", f"{recipe.name} (SHA-256 {recipe.hash})"),
@@ -42,6 +43,11 @@ def write_model_card(folder: Path, training: TrainingResult, evaluation: Evaluat
         ("weights", f"`{training.weights.name}`, SHA-256 {sha256(training.weights)}"),
         ("sdd-bench", __version__),
     ]
+    if cost is not None and cost.parameters is not None:
+        rows.append(("parameters", f"{cost.parameters:,}"))
+    if cost is not None and cost.seconds_per_megapixel is not None:
+        threads = "" if cost.threads is None else f", {cost.threads} threads"
+        rows.append(("time", f"{cost.seconds_per_megapixel:g} s per megapixel on {cost.machine}{threads}"))
     lines = [
         f"# {markdown_text(evaluation.method)}",
         "",

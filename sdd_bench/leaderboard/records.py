@@ -26,6 +26,8 @@ from sdd_bench.leaderboard.escape import slug
 SCHEMA_VERSION = 1
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _UNSEALED = "0" * 64
+COST_FIELDS = ("parameters", "seconds_per_megapixel", "machine", "threads")
+"""Of a method: what it takes."""
 PublishedReference = Literal["gt", "deformed_gt", "unknown"]
 # Marks that turn the direction of the text after them, so that a table reads otherwise than it is written.
 _DIRECTION_OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -69,6 +71,10 @@ class Method(_Record):
         year: of its paper.
         venue: of its paper.
         weights_sha256: of the method's own weight file.
+        parameters: how many its network has; 0 for a method that has none, as classical ones.
+        seconds_per_megapixel: without reading and writing.
+        machine: what that was measured on: name of the processor or of the GPU.
+        threads: of the processor, where it was measured on one.
     """
 
     name: Line
@@ -81,6 +87,31 @@ class Method(_Record):
     year: Annotated[int, Field(ge=1900, le=2100)] | None = None
     venue: Line | None = None
     weights_sha256: Sha256 | None = None
+    parameters: Annotated[int, Field(ge=0)] | None = None
+    seconds_per_megapixel: Annotated[float, Field(gt=0)] | None = None
+    machine: Line | None = None
+    threads: Annotated[int, Field(ge=1)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_a_cost_that_nobody_knows(self, serialise: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        # As for the commands of an entry: those of before have no such keys.
+        content = serialise(self)
+        return {key: value for key, value in content.items() if value is not None or key not in COST_FIELDS}
+
+    @model_validator(mode="after")
+    def _time_has_a_machine(self) -> Method:
+        if (self.seconds_per_megapixel is None) is not (self.machine is None):
+            raise ValueError("seconds_per_megapixel and machine go together: a time says nothing without what it is of")
+        if self.threads is not None and self.machine is None:
+            raise ValueError("threads are those of a machine; give seconds_per_megapixel and machine too")
+        return self
+
+    @property
+    def timed_on(self) -> str | None:
+        """What its time was measured on, in words; times of two methods are comparable only if this is the same."""
+        if self.machine is None or self.threads is None:
+            return self.machine
+        return f"{self.machine}, {self.threads} thread{'s' if self.threads != 1 else ''}"
 
     @property
     def label(self) -> str:
@@ -240,9 +271,11 @@ class ComputedEntry(_Entry):
         return content
 
     @model_validator(mode="after")
-    def _command_is_dropped(self) -> ComputedEntry:
+    def _command_and_cost_are_dropped(self) -> ComputedEntry:
         if self.result.run.command is not None:
             raise ValueError("run.command names folders of whoever ran it; set it to null (`leaderboard add` does)")
+        if self.result.run.cost is not None:
+            raise ValueError("run.cost is said by `method`; leave it out of the result (`leaderboard add` does)")
         return self
 
     @property
@@ -288,12 +321,13 @@ def computed_entry(
     status: Literal["self-reported", "verified"] = "self-reported",
     commands: Sequence[str] = (),
 ) -> ComputedEntry:
-    """A result as an entry, without its command line and with its hash.
+    """A result as an entry, without its command line and its cost, and with its hash.
 
     Raises:
         ValidationError: of pydantic, if a command is not one line of text.
     """
-    result = result.model_copy(update={"run": result.run.model_copy(update={"command": None})})
+    # What it takes is said by `method`.
+    result = result.model_copy(update={"run": result.run.model_copy(update={"command": None, "cost": None})})
     entry = ComputedEntry(method=method, status=status, result=result, commands=tuple(commands), entry_sha256=_UNSEALED)
     return entry.model_copy(update={"entry_sha256": entry.content_sha256})
 

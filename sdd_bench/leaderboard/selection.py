@@ -8,6 +8,7 @@ from pathlib import Path
 from sdd_bench.errors import ProblemsError, ResultError, unknown_name
 from sdd_bench.evaluation.results import EvaluationResult
 from sdd_bench.leaderboard.boards import Board
+from sdd_bench.leaderboard.costs import with_cost
 from sdd_bench.leaderboard.folder import COMPUTED, PUBLISHED, together
 from sdd_bench.leaderboard.records import ComputedEntry, Method, computed_entry
 
@@ -29,12 +30,12 @@ def holds_results(folder: Path) -> bool:
 
 
 def entries_of_results(results: Sequence[EvaluationResult]) -> list[ComputedEntry]:
-    """Results as the entries they would be, of which only the methods' names are known.
+    """Results as the entries they would be, of which only the methods' names are known, and what they took.
 
     Raises:
         ProblemsError: if they can't stand in tables.
     """
-    entries = [computed_entry(result, Method(name=result.method)) for result in results]
+    entries = [computed_entry(result, with_cost(Method(name=result.method), result)) for result in results]
     problems = together({Path(f"result {number}"): entry for number, entry in enumerate(entries, 1)})
     if problems:
         raise ProblemsError("no leaderboard can be made of these results", problems)

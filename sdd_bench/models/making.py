@@ -104,5 +104,5 @@ class Making:
             file=None if made is None else f"{picture.stem}.png",
             sha256=None if made is None else hashlib.sha256(made).hexdigest(),
             map_sha256=None if mapped is None else hashlib.sha256(mapped).hexdigest(),
-            seconds=round(seconds, 3),
+            seconds=round(seconds, 6),
         )

@@ -22,6 +22,7 @@ from sdd_bench.models.prediction_record import (
     PictureRecord,
     PredictionRecord,
     Source,
+    Timing,
     read_record,
 )
 from sdd_bench.parallel import map_items
@@ -123,7 +124,7 @@ def predict(
     done = finished(home, maps, earlier, plan.settings, pictures, overwrite)
     _prepare(home, maps)
     left = [picture for picture in pictures if picture.stem not in done]
-    save = partial(_save, home, plan)
+    save = partial(_save, home, plan, _timing(plan, earlier if done else None, bool(left)))
     save(done, complete=False)
     saved = time.monotonic()
     try:
@@ -178,7 +179,16 @@ def _stem(picture: Picture) -> str:
     return picture.stem
 
 
-def _save(home: Path, plan: Plan, done: Mapping[str, PictureRecord], *, complete: bool) -> PredictionRecord:
+def _timing(plan: Plan, earlier: PredictionRecord | None, more: bool) -> Timing | None:
+    """What all times are taken on: those that an earlier run took, and those of this run, if there will be more."""
+    if earlier is None:
+        return plan.timing
+    return earlier.timing if not more or earlier.timing == plan.timing else None
+
+
+def _save(
+    home: Path, plan: Plan, timing: Timing | None, done: Mapping[str, PictureRecord], *, complete: bool
+) -> PredictionRecord:
     rows = tuple(done[stem] for stem in sorted(done))
     record = PredictionRecord(
         settings=plan.settings,
@@ -191,6 +201,8 @@ def _save(home: Path, plan: Plan, done: Mapping[str, PictureRecord], *, complete
         mean_seconds=round(sum(row.seconds for row in rows) / len(rows), 3) if rows else 0.0,
         threads=plan.threads,
         device_name=plan.device_name,
+        parameters=plan.parameters,
+        timing=timing,
         versions=plan.versions,
         pictures=rows,
     )

@@ -11,13 +11,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from sdd_bench.device import DeviceName, find_device
+from sdd_bench.device import DeviceName, find_device, processor_name
 from sdd_bench.errors import ModelError, PredictionError
 from sdd_bench.models.external import Command, parse_command
 from sdd_bench.models.inference import Precision, TileRequest, start
 from sdd_bench.models.loading import Loaded, resolve
 from sdd_bench.models.making import BitDepth, Classical, Method
-from sdd_bench.models.prediction_record import RANDOM_NOTE, Settings, Source
+from sdd_bench.models.prediction_record import RANDOM_NOTE, Settings, Source, Timing
 from sdd_bench.models.registry import MODELS
 from sdd_bench.models.tiling import Tiles
 
@@ -79,6 +79,8 @@ class Plan:
         notes: what to know besides.
         threads: of the computation on the CPU; None where they are not this package's.
         device_name: of a GPU.
+        parameters: of the network; see `sdd_bench.models.prediction_record.PredictionRecord`.
+        timing: what times are taken on; likewise.
     """
 
     method: Method | Command
@@ -90,6 +92,8 @@ class Plan:
     notes: tuple[str, ...] = ()
     threads: int | None = None
     device_name: str | None = None
+    parameters: int | None = None
+    timing: Timing | None = None
 
 
 def make_plan(
@@ -149,7 +153,14 @@ def _classical(name: str, request: Request, source: Source | None) -> Plan:
     _check_folders(name, "map" if name in MAPS else "network", request)
     settings = Settings(model=name, kind="classical", source=source, bit_depth=request.bit_depth)
     threads = max(1, (os.cpu_count() or 1) // request.workers)
-    return Plan(Classical(name, threads), settings, _versions("opencv-python", "scipy"), threads=threads)
+    return Plan(
+        Classical(name, threads),
+        settings,
+        _versions("opencv-python", "scipy"),
+        threads=threads,
+        parameters=0,
+        timing=Timing(machine=processor_name(), threads=threads) if request.workers == 1 else None,
+    )
 
 
 def _network(
@@ -211,6 +222,8 @@ def _network(
         bit_depth=request.bit_depth,
         blended=None if tiles.size is None or tiles.local else (*tiles.size, tiles.overlap),
     )
+    on_gpu = device == "cuda"
+    threads, gpu = torch.get_num_threads(), torch.cuda.get_device_name() if on_gpu else None
     return Plan(
         ready,
         settings,
@@ -219,8 +232,10 @@ def _network(
         overlap=tiles.overlap,
         exactness=_exactness(loaded, tiles),
         notes=(RANDOM_NOTE,) if loaded.weights == "random" else (),
-        threads=torch.get_num_threads(),
-        device_name=torch.cuda.get_device_name() if device == "cuda" else None,
+        threads=threads,
+        device_name=gpu,
+        parameters=None if onnx else sum(parameter.numel() for parameter in loaded.network.parameters()),
+        timing=Timing(machine=gpu or processor_name(), threads=None if on_gpu else threads),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -97,6 +98,34 @@ class PictureRecord(_Record):
     seconds: Annotated[float, Field(ge=0)]
 
 
+class Timing(_Record):
+    """What the pictures' times were taken on.
+
+    Attributes:
+        machine: name of the processor or of the GPU.
+        threads: of the computation on the processor; None on a GPU.
+    """
+
+    machine: str
+    threads: Annotated[int, Field(ge=1)] | None
+
+
+class Cost(_Record):
+    """What a method takes. None is what is not known.
+
+    Attributes:
+        parameters: how many it has; 0 of a method without any.
+        seconds_per_megapixel: median over the pictures, without reading and writing.
+        machine: what they were taken on: name of the processor or of the GPU.
+        threads: of the computation on the processor; None on a GPU.
+    """
+
+    parameters: Annotated[int, Field(ge=0)] | None = None
+    seconds_per_megapixel: Annotated[float, Field(gt=0)] | None = None
+    machine: str | None = None
+    threads: Annotated[int, Field(ge=1)] | None = None
+
+
 class PredictionRecord(_Record):
     """A folder of predictions.
 
@@ -112,6 +141,9 @@ class PredictionRecord(_Record):
         mean_seconds: per picture.
         threads: of the computation on the CPU; None where a command computed.
         device_name: of a GPU.
+        parameters: of the network; 0 of a classical method, None where they can't be counted (a command, an ONNX file).
+        timing: what all times were taken on; None where they are not all of one machine and as many threads, or say
+            little: of a command, which runs where it likes, and of several worker processes, which slow each other.
         versions: of what computed.
         pictures: by stem.
     """
@@ -127,8 +159,19 @@ class PredictionRecord(_Record):
     mean_seconds: float
     threads: int | None
     device_name: str | None
+    parameters: Annotated[int, Field(ge=0)] | None = None
+    timing: Timing | None = None
     versions: dict[str, str]
     pictures: tuple[PictureRecord, ...]
+
+    @property
+    def cost(self) -> Cost:
+        """What the method takes, as far as these pictures show it."""
+        times = [1e6 * row.seconds / (row.size[0] * row.size[1]) for row in self.pictures]
+        seconds = float(f"{statistics.median(times):.4g}") if times else 0.0  # more digits than these say nothing
+        if self.timing is None or seconds == 0:
+            return Cost(parameters=self.parameters)
+        return Cost(parameters=self.parameters, seconds_per_megapixel=seconds, **dict(self.timing))
 
     def save(self, folder: Path) -> Path:
         """Write ``predict.json`` into a folder, whole or not at all, and give its path."""

@@ -3,8 +3,10 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from sdd_bench import models
 from sdd_bench.cli import main
 from sdd_bench.datasets.scenes import SceneSettings
+from sdd_bench.device import processor_name
 from sdd_bench.io.hashing import sha256
 from sdd_bench.training.run_folder import RunRecord
 
@@ -69,6 +71,10 @@ def test_the_entry_passes_the_checks_of_the_leaderboard_and_names_the_weights(do
     assert content["method"]["variant"] == f"jdrl-paper-{recipe.hash[:8]}"
     assert content["method"]["trained_on"] == "small"
     assert content["method"]["weights_sha256"] == sha256(out / "weights.safetensors")
+    network = models.create("unet", **RunRecord.model_validate_json((out / "run.json").read_bytes()).options)
+    assert content["method"]["parameters"] == sum(parameter.numel() for parameter in network.parameters())
+    assert content["method"]["machine"] == processor_name()
+    assert content["method"]["seconds_per_megapixel"] > 0
     run = CliRunner().invoke(main, ["leaderboard", "validate", str(out / "entry")])
     assert run.exit_code == 0, run.output
 
@@ -82,6 +88,7 @@ def test_the_model_card_says_how_the_weights_were_made(done):
         "flow | dis",
         sha256(out / "weights.safetensors"),
         "sdd-bench predict --model unet",
+        f"s per megapixel on {processor_name()}, ",
     ):
         assert part in card
 

@@ -1,16 +1,18 @@
 import errno
+import json
 import os
 import shutil
 
 import numpy as np
 import pytest
 
-from sdd_bench import evaluate, open_dataset
+from sdd_bench import evaluate, open_dataset, predict
 from sdd_bench.datasets.dataset import Dataset
 from sdd_bench.errors import ProblemsError, ProtocolError, ResultError
 from sdd_bench.evaluation import DEFAULT_PROTOCOL
 from sdd_bench.evaluation.predictions import check_predictions
 from sdd_bench.evaluation.protocol import get_protocol
+from sdd_bench.evaluation.results import EvaluationResult
 from sdd_bench.io.hashing import sha256
 from sdd_bench.io.images import read_image, write_image
 
@@ -234,3 +236,24 @@ def test_the_blurry_input_of_a_focal_stack_is_no_ground_truth_though_it_is_that_
     )
     stack = Dataset(dataset.path, "test", dataset.manifest.model_copy(update={"pairs": pairs}))
     assert len(check_predictions(folder, stack, [get_protocol(DEFAULT_PROTOCOL)], progress=False)) == len(stems)
+
+
+def test_a_result_has_its_cost_only_beside_the_predictions_that_were_timed(prepared, tmp_path, one_torch_thread):
+    import torch
+
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 3, 3, padding=1))
+    record = predict(network, prepared, tmp_path / "made", progress=False, reach=1)
+    assert record.parameters == 3 * 3 * 9 + 3
+    given = {"cache": tmp_path / "cache", "progress": False}
+    made = evaluate(tmp_path / "made", prepared, "dpdd2020", **given)
+    assert made.run.cost == record.cost
+    path = made.save(tmp_path / "result")
+    assert EvaluationResult.load(path) == made
+    copied = shutil.copytree(tmp_path / "made", tmp_path / "copied")
+    first, second = sorted(copied.glob("*.png"))[:2]
+    shutil.copy(first, second)
+    changed = evaluate(copied, prepared, "dpdd2020", **given)
+    assert changed.run.cost is None
+    assert "cost" not in json.loads(changed.run.model_dump_json())
+    (copied / "predict.json").write_text("[]")  # somebody's own file of this name
+    assert evaluate(copied, prepared, "dpdd2020", **given).run.cost is None

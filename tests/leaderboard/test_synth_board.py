@@ -63,6 +63,8 @@ def test_every_entry_says_by_which_commands_it_was_made_and_they_are_still_comma
     assert [name for name, _ in training] == ["train-reference"] * len(training)
     assert bool(training) == (entry.method.weights_sha256 is not None) == (entry.method.trained_on == BENCHMARK.name)
     assert all(options["dataset"] == dataset for _, options in training)
+    if entry.method.parameters is not None:  # noted since there are costs: only networks have any
+        assert (entry.method.parameters > 0) == bool(training)
 
 
 def test_a_dataset_of_its_name_and_another_hash_can_not_be_entered(entry):

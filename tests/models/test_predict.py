@@ -6,11 +6,13 @@ import torch
 from torch import nn
 
 from sdd_bench import open_dataset, predict
+from sdd_bench.device import processor_name
 from sdd_bench.errors import DatasetError, ImageError, ModelError, OutputError, PredictionError, ProblemsError
 from sdd_bench.io.hashing import sha256
 from sdd_bench.io.images import image_info, read_image, read_samples, write_image
+from sdd_bench.models import prediction_plan
 from sdd_bench.models.outputs import MAP_SCALE
-from sdd_bench.models.prediction_record import PredictionRecord
+from sdd_bench.models.prediction_record import Cost, PredictionRecord, Timing, read_record
 
 
 class Brighter(nn.Module):
@@ -254,3 +256,63 @@ def test_all_pictures_that_can_not_be_read_are_listed_before_any_work(pictures, 
         run(Brighter(), tmp_path / "nowhere", tmp_path / "out")
     with pytest.raises((ImageError, DatasetError)):
         run(Brighter(), tmp_path, tmp_path / "out")
+
+
+# What it takes.
+
+
+def test_the_record_counts_the_parameters_and_names_the_machine_of_the_times(prepared, tmp_path):
+    record = predict(Brighter(), prepared, tmp_path / "out", progress=False)
+    assert record.parameters == 1
+    assert record.timing == Timing(machine=processor_name(), threads=torch.get_num_threads())
+    times = [1e6 * row.seconds / (row.size[0] * row.size[1]) for row in record.pictures]
+    assert record.cost.seconds_per_megapixel == pytest.approx(np.median(times), rel=1e-3)
+    assert (record.cost.machine, record.cost.threads) == (record.timing.machine, record.timing.threads)
+    assert record.cost.parameters == 1
+
+
+def test_times_of_two_machines_are_no_time_of_one(prepared, tmp_path, monkeypatch):
+    first = open_dataset(prepared).stems[0]
+    given = {"progress": False}
+    kept = predict(Brighter(), prepared, tmp_path / "out", stems=[first], **given)
+    again = predict(Brighter(), prepared, tmp_path / "out", stems=[first], **given)
+    assert again.timing == kept.timing is not None  # nothing was made: the times are those of before
+    monkeypatch.setattr(prediction_plan, "processor_name", lambda: "another processor")
+    assert predict(Brighter(), prepared, tmp_path / "out", stems=[first], **given).timing == kept.timing
+    mixed = predict(Brighter(), prepared, tmp_path / "out", **given)
+    assert (mixed.timing, mixed.cost) == (None, Cost(parameters=1))
+    anew = predict(Brighter(), prepared, tmp_path / "out", overwrite=True, **given)
+    assert anew.cost.machine == "another processor"
+
+
+def test_a_classical_method_has_no_parameters_and_no_time_beside_other_workers(tmp_path):
+    write_image(tmp_path / "given" / "a.png", np.random.default_rng(0).integers(0, 256, (40, 48, 3), np.uint8))
+    arguments = {"input": tmp_path / "given", "progress": False}
+    alone = predict("ebdb+wiener", None, tmp_path / "alone", **arguments)
+    assert (alone.parameters, alone.timing) == (0, Timing(machine=processor_name(), threads=alone.threads))
+    beside = predict("ebdb+wiener", None, tmp_path / "beside", workers=2, **arguments)
+    assert beside.cost == Cost(parameters=0)
+
+
+def test_of_a_command_nothing_is_known(pictures, tmp_path):
+    (pictures / "values.npy").unlink()
+    (pictures / "sixteen.tif").unlink()
+    record = predict(
+        None,
+        None,
+        tmp_path / "out",
+        input=pictures,
+        command="cp {input_image} {output_image}",
+        progress=False,
+    )
+    assert record.cost == Cost()
+
+
+def test_a_record_of_before_there_were_costs_is_read(prepared, tmp_path):
+    predict(Brighter(), prepared, tmp_path / "out", progress=False)
+    path = tmp_path / "out" / "predict.json"
+    old = json.loads(path.read_text())
+    del old["parameters"], old["timing"]
+    path.write_text(json.dumps(old))
+    assert read_record(tmp_path / "out").cost == Cost()
+    assert predict(Brighter(), prepared, tmp_path / "out", progress=False).cost == Cost(parameters=1)

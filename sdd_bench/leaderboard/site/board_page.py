@@ -12,6 +12,7 @@ from sdd_bench.leaderboard.boards import COLUMN_REFERENCES, ORDERING, Board, Cel
 from sdd_bench.leaderboard.escape import latex_text
 from sdd_bench.leaderboard.folder import entry_file
 from sdd_bench.leaderboard.records import ComputedEntry
+from sdd_bench.leaderboard.site.cost_columns import PARAMETERS, TIME, Said, parameters, time
 
 STATUS_MEANINGS = {
     "verified": "computed again from the predictions by those who keep this leaderboard",
@@ -37,6 +38,8 @@ class Heading(NamedTuple):
         lower_is_better: as the metric has it.
         shown: whether the column is there before a reader chooses.
         axis: of the small bars; None where no number can be drawn.
+        log: how ticks of a logarithmic axis are written, ``count`` or ``plain``; empty for a linear one.
+        apart: whether numbers are comparable only among those of one machine.
     """
 
     key: str
@@ -48,6 +51,8 @@ class Heading(NamedTuple):
     lower_is_better: bool
     shown: bool
     axis: Axis | None
+    log: str = ""
+    apart: bool = False
 
 
 class Figure(NamedTuple):
@@ -62,6 +67,8 @@ class Figure(NamedTuple):
         at: per cent of the axis; None where there is nothing to draw.
         left: of the interval, per cent; None where there is none.
         width: of the interval, per cent; None likewise.
+        note: what else a reader has to know.
+        among: what it is comparable in: numbers of one column are, where this is the same.
     """
 
     text: str
@@ -72,6 +79,8 @@ class Figure(NamedTuple):
     at: float | None
     left: float | None
     width: float | None
+    note: str = ""
+    among: str = ""
 
 
 class Line(NamedTuple):
@@ -130,7 +139,7 @@ def ordering_column(board: Board) -> Column:
 
 
 def headings(board: Board) -> list[Heading]:
-    """The columns of numbers, and how far predictions move content where that is known."""
+    """The columns of numbers; then how far predictions move content and what methods take, where that is known."""
     main = ordering_column(board).reference
     found = []
     for place, column in enumerate(board.columns):
@@ -154,18 +163,25 @@ def headings(board: Board) -> list[Heading]:
         found.append(
             Heading(DEFORMATION, "moved ↓", "against the input", "px", "", "", True, True, round_axis([0.0, *moved]))
         )
+    methods = [row.entry.method for row in board.rows]
+    if any(method.parameters is not None for method in methods):
+        found.append(Heading(PARAMETERS, "parameters", "", "", "", "", True, False, None, "count"))
+    if any(method.seconds_per_megapixel is not None for method in methods):
+        found.append(Heading(TIME, "time ↓", "", "s/megapixel", "", "", True, False, None, "plain", True))
     return found
 
 
 def lines(board: Board) -> list[Line]:
     """The rows as the page shows them."""
     columns = headings(board)
-    has_moved = columns[-1].key == DEFORMATION
+    after = {column.key: column for column in columns[len(board.columns) :]}
     found = []
     for row in board.rows:
         figures = [_figure(row, cell, column.axis) for cell, column in zip(row.cells, columns, strict=False)]
-        if has_moved:
-            figures.append(_moved(row.deformation, columns[-1].axis))
+        if DEFORMATION in after:
+            figures.append(_moved(row.deformation, after[DEFORMATION].axis))
+        said = {PARAMETERS: parameters(row.entry.method), TIME: time(row.entry.method)}
+        figures += [_said(said[key]) for key in after if key in said]
         found.append(
             Line(
                 row=row,
@@ -217,3 +233,7 @@ def _moved(value: float | None, axis: Axis | None) -> Figure:
     if value is None or axis is None:
         return Figure("n/a", "", "", "", None, None, None, None)
     return Figure(f"{value:.2f}", "", repr(value), "", None, axis.place(value), None, None)
+
+
+def _said(fact: Said) -> Figure:
+    return Figure(fact.text, "", fact.value, "", None, None, None, None, fact.note, fact.among)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 STYLE = "site.css"
-SCRIPTS = ("page.js", "table.js", "board.js", "plot.js", "viewer.js", "compare.js")
+SCRIPTS = ("page.js", "table.js", "board.js", "axes.js", "plot.js", "viewer.js", "compare.js")
 
 
 def render(template: str, address: str, **content: Any) -> bytes:

@@ -16,6 +16,7 @@ from sdd_bench.leaderboard.boards import COLUMN_REFERENCES
 from sdd_bench.leaderboard.folder import entry_file
 from sdd_bench.leaderboard.records import ComputedEntry, Method, PrintedNumber, PublishedEntry, PublishedScores
 from sdd_bench.leaderboard.site.board_page import STATUS_MEANINGS, Family
+from sdd_bench.leaderboard.site.cost_columns import parameters, time
 
 _DRAWN = ("psnr", "lpips", "ssim")  # the first two that a result has are drawn image by image
 
@@ -122,16 +123,26 @@ _FIELDS = {
     "code": "Code",
     "framework": "Framework",
     "weights_sha256": "SHA-256 of its weights",
+    "parameters": "Parameters",
+    "seconds_per_megapixel": "Time",
 }
 
 
 def _about(methods: Sequence[Method]) -> list[tuple[str, list[str]]]:
     """What is known in any entry; what none knows is left out."""
     known = {
-        title: list(dict.fromkeys(str(value) for method in methods if (value := getattr(method, field)) is not None))
+        title: list(dict.fromkeys(_said(method, field) for method in methods if getattr(method, field) is not None))
         for field, title in _FIELDS.items()
     }
     return [(title, values) for title, values in known.items() if values]
+
+
+def _said(method: Method, field: str) -> str:
+    if field == "parameters":
+        return f"{method.parameters:,}" if method.parameters else parameters(method).text
+    if field == "seconds_per_megapixel":
+        return f"{time(method).text} s per megapixel on {method.timed_on}"
+    return str(getattr(method, field))
 
 
 def _evaluated(entry: ComputedEntry, family: Family, has_pictures: bool) -> Evaluated:

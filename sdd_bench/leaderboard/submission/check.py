@@ -20,6 +20,7 @@ from sdd_bench.io.staging import refuse_occupied
 from sdd_bench.leaderboard.add import contradictions
 from sdd_bench.leaderboard.characters import spelled
 from sdd_bench.leaderboard.checks import check
+from sdd_bench.leaderboard.costs import with_cost
 from sdd_bench.leaderboard.folder import entry_path
 from sdd_bench.leaderboard.prediction_files import other_files, prediction_files
 from sdd_bench.leaderboard.records import ComputedEntry, computed_entry
@@ -145,6 +146,7 @@ def _claimed(archive: Path, folder: Path, dataset: Path | None) -> ComputedEntry
         result = EvaluationResult.load(folder / RESULT)
     except ResultError as error:  # it may quote the file
         raise ResultError("\n".join(map(spelled, str(error).splitlines()))) from error
+    method = with_cost(method, result)
     problems = check(computed_entry(result, method))
     if problems:
         raise _refusal(archive, problems)

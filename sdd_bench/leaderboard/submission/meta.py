@@ -32,6 +32,12 @@ code:              # address
 year:              # of the paper
 venue:             # of the paper
 weights_sha256:    # of your weight file: sha256sum FILE
+
+# What `sdd-bench predict` made says these by itself, in predict.json beside it.
+parameters:              # how many your network has, for example 31033411; 0 if it has none
+seconds_per_megapixel:   # of the input, without reading and writing files
+machine:                 # what that was measured on: the processor or the GPU by its name
+threads:                 # of the processor, where it was measured on one
 """
 """A ``meta.yaml`` to fill in."""
 

@@ -12,6 +12,7 @@ from sdd_bench.evaluation.results import EvaluationResult
 from sdd_bench.io.atomic import atomic_path
 from sdd_bench.io.hashing import sha256
 from sdd_bench.leaderboard.checks import check
+from sdd_bench.leaderboard.costs import with_cost
 from sdd_bench.leaderboard.prediction_files import other_files, prediction_files
 from sdd_bench.leaderboard.records import ComputedEntry, computed_entry
 from sdd_bench.leaderboard.submission.layout import HASHES, META, PREDICTIONS, RESULT
@@ -44,7 +45,7 @@ def pack(pred: Path, meta: Path, result: EvaluationResult, out: Path, *, overwri
     """
     if out.exists() and not overwrite:
         raise OutputError(f"{out} is there already. Choose another name, or use --overwrite.")
-    entry = computed_entry(result, read_meta(meta))
+    entry = computed_entry(result, with_cost(read_meta(meta), result))
     files = prediction_files(pred, result)
     problems = check(entry)
     if result.weights == "random":
@@ -55,7 +56,9 @@ def pack(pred: Path, meta: Path, result: EvaluationResult, out: Path, *, overwri
     ]
     if problems:
         raise ProblemsError(f"{pred} can't be submitted", problems)
-    documents = {META: meta.read_bytes(), RESULT: (entry.result.model_dump_json(indent=2) + "\n").encode()}
+    # With its cost, which `check` takes from there.
+    kept = result.model_copy(update={"run": result.run.model_copy(update={"command": None})})
+    documents = {META: meta.read_bytes(), RESULT: (kept.model_dump_json(indent=2) + "\n").encode()}
     named = {f"{PREDICTIONS}/{composed(path.name)}": path for path in files.values()}
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in documents.items()}
     hashes |= {name: sha256(path) for name, path in named.items()}

@@ -31,6 +31,10 @@ _FIELDS = {
     "year": "year",
     "venue": "venue",
     "weights_sha256": "SHA-256 of its weights",
+    "parameters": "parameters, as stated",
+    "seconds_per_megapixel": "seconds per megapixel, as stated",
+    "machine": "measured on",
+    "threads": "threads",
 }
 
 

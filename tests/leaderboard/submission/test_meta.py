@@ -53,7 +53,7 @@ def test_all_problems_are_in_one_report(meta):
         "schema_version: found 2; expected 1",
         "name: Value error, found ' x'; expected text that neither is empty nor begins or ends with a space",
         "year: Input should be a valid integer",
-        "unknown key 'trained'. Did you mean trained_on?",
+        "unknown key 'trained'. Did you mean trained_on or ",
         "authors: Input should be a valid string",
         "weights_sha256: String should match pattern",
     ):

@@ -77,9 +77,11 @@ def test_the_text_says_what_was_and_what_was_not_done(entry):
 
 
 def test_everything_that_is_known_of_a_method_is_told(entry):
-    known = {name: f"its {name}" for name in Method.model_fields if name not in ("year", "weights_sha256")}
-    text = accepted_text(entry("a", about=Method(**known, year=2024, weights_sha256="d" * 64)), None, "f" * 64)
-    assert all(f": `{value}`" in text for value in (*known.values(), "2024", "d" * 64))
+    numbers = {"year": 2024, "parameters": 31, "seconds_per_megapixel": 0.25, "threads": 3}
+    words = {name: f"its {name}" for name in Method.model_fields if name not in (*numbers, "weights_sha256")}
+    about = Method(**words, **numbers, weights_sha256="d" * 64)
+    text = accepted_text(entry("a", about=about), None, "f" * 64)
+    assert all(f": `{value}`" in text for value in (*words.values(), *numbers.values(), "d" * 64))
 
 
 @given(st.lists(st.text(max_size=80), min_size=1, max_size=5))

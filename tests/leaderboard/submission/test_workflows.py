@@ -5,15 +5,21 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from sdd_bench.leaderboard.records import ENTRY
+from sdd_bench.leaderboard.submission.pack import pack
+
 WORKFLOWS = Path(__file__).parents[3] / ".github" / "workflows"
 TEXTS = {name: (WORKFLOWS / f"{name}.yml").read_text("utf-8") for name in ("submission", "submission-comment")}
 CHECK, COMMENT = (yaml.safe_load(text) for text in TEXTS.values())
 MARK = "<!-- sdd-bench submission -->\n"
+INSTALLED = Path(sys.executable).with_name("sdd-bench")
+STEP = "Check the submission"
 STEPS = [step for flow in (CHECK, COMMENT) for job in flow["jobs"].values() for step in job["steps"]]
 
 
@@ -169,6 +175,74 @@ def test_anything_else_is_refused_in_fixed_words(take, change, says):
     (line,) = said.splitlines()
     assert line.startswith("::error::A submission")
     assert says in line
+
+
+# What the steps after that make of it.
+
+
+@pytest.fixture
+def check(tmp_path):
+    """Runs the steps that note the pull request and check its archive, as GitHub does; exit code, words and report."""
+    if shutil.which("bash") is None:
+        pytest.skip("needs bash")
+    scripts = [step["run"] for step in STEPS if step.get("name") in ("Note which pull request it is", STEP)]
+    programs, report = tmp_path / "bin", tmp_path / "report"
+    programs.mkdir()
+    # Weights are 244 MB from elsewhere: to fetch them is noted, and done by no test.
+    fake = f'#!/bin/sh\n[ "$1" = weights ] && echo "asked for: $*" && exit\nexec "{INSTALLED}" "$@"\n'
+    (programs / "sdd-bench").write_text(fake)
+    (programs / "sdd-bench").chmod(0o755)
+    (tmp_path / "base" / "leaderboards").mkdir(parents=True)
+
+    def make(archive, dataset=""):
+        places = {"ARCHIVE": archive, "CHECKED": tmp_path / "checked", "REPORT": report}
+        given = {name: str(path) for name, path in places.items()} | {"NUMBER": "7", "DATASET": dataset}
+        code, said = 0, ""
+        for script in scripts:
+            done = subprocess.run(
+                ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
+                cwd=tmp_path / "base",
+                env={**os.environ, **given, "PATH": f"{programs}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            code, said = done.returncode, said + done.stdout + done.stderr
+            if code:
+                break
+        return code, said, {path.name: path.read_text("utf-8") for path in report.iterdir()}
+
+    return make
+
+
+@pytest.fixture
+def archive(scored_blur, tmp_path):
+    meta = tmp_path / "meta.yaml"
+    meta.write_text("schema_version: 1\nname: a method\n")
+    pred, made = scored_blur
+    pack(pred, meta, made, tmp_path / "submission.zip")
+    return tmp_path / "submission.zip"
+
+
+@pytest.mark.parametrize("computed", [True, False])
+def test_a_sound_archive_leaves_an_entry_and_the_words_for_the_comment(check, archive, prepared, computed):
+    code, said, report = check(archive, str(prepared) if computed else "")
+    assert code == 0, said
+    assert report.pop("number") == "7\n"
+    assert "a method" in report.pop("pull_request.md")
+    ((name, text),) = report.items()
+    entry = ENTRY.validate_json(text)
+    assert name == f"{entry.id}.json"
+    assert entry.status == ("verified" if computed else "self-reported")
+    assert ("asked for: weights fetch alexnet" in said) is computed
+
+
+def test_a_refused_archive_leaves_the_reasons_alone(check, archive):
+    archive.write_bytes(archive.read_bytes()[:-100])
+    code, _, report = check(archive)
+    assert code == 1
+    assert sorted(report) == ["number", "pull_request.md"]
+    assert report["pull_request.md"].startswith("## A submission that was not accepted")
 
 
 # What the comment believes.

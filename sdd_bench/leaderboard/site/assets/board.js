@@ -134,6 +134,7 @@
     }
     if (cell.classList.contains("p1")) lines.push("Best of its column, or can’t be told from the best.");
     if (cell.classList.contains("p2")) lines.push("Second of its column, or can’t be told from it.");
+    if (cell.dataset.note) lines.push(cell.dataset.note);
     const value = cell.textContent.trim();
     tip.replaceChildren(
       SDD.node("strong", {}, SDD.node("bdi", {}, label(row)), `: ${title(heading)} ${value}${value === "n/a" ? "" : unit}`),
@@ -207,36 +208,47 @@
     const names = trained ? ["Method", "Trained on"] : ["Method"];
     const spans = [];
     for (const heading of columns) {
-      if (spans.at(-1)?.text === heading.dataset.span) spans.at(-1).width += 1;
-      else spans.push({ text: heading.dataset.span, width: 1 });
+      if (spans.at(-1)?.text === heading.dataset.span) spans.at(-1).among.push(heading);
+      else spans.push({ text: heading.dataset.span, among: [heading] });
     }
-    let start = names.length + 1;
-    const rules = spans.map(({ width }) => `\\cmidrule(lr){${start}-${(start += width) - 1}}`);
     const mark = (cell) => {
       const text = cell.textContent.trim().replace("±", "$\\pm$").replace(/^n\/a$/, "--");
       return cell.classList.contains("p1") ? `\\textbf{${text}}` : cell.classList.contains("p2") ? `\\underline{${text}}` : text;
     };
-    const body = shownRows().map((row) => {
-      const notes = row.dataset.notes ? `\\textsuperscript{${row.dataset.notes}}` : "";
-      const cells = [(row.dataset.latex || label(row)) + notes];
-      if (trained) cells.push(row.dataset.trained || "");
-      return `${[...cells, ...columns.map((heading) => mark(row.cells[heading.cellIndex]))].join(" & ")} \\\\`;
-    });
+    const tabular = (part) => {
+      let start = names.length + 1;
+      const rules = part.map(({ among }) => `\\cmidrule(lr){${start}-${(start += among.length) - 1}}`);
+      const within = part.flatMap(({ among }) => among);
+      const body = shownRows().map((row) => {
+        const notes = row.dataset.notes ? `\\textsuperscript{${row.dataset.notes}}` : "";
+        const cells = [(row.dataset.latex || label(row)) + notes];
+        if (trained) cells.push(row.dataset.trained || "");
+        return `${[...cells, ...within.map((heading) => mark(row.cells[heading.cellIndex]))].join(" & ")} \\\\`;
+      });
+      return [
+        "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%",
+        `\\begin{tabular}{${"l".repeat(names.length)}${"r".repeat(within.length)}}`,
+        "\\toprule",
+        `${[...names.map(() => ""), ...part.map(({ text, among }) => `\\multicolumn{${among.length}}{c}{${text}}`)].join(" & ").trim()} \\\\`,
+        rules.join(""),
+        `${[...names, ...within.map((heading) => heading.dataset.latex)].join(" & ")} \\\\`,
+        "\\midrule",
+        ...body,
+        "\\bottomrule",
+        "\\end{tabular}}",
+      ];
+    };
+    // As the command has it: with intervals, the scores against each reference stand below each other.
+    const wide = shownRows().some((row) => columns.some((heading) => row.cells[heading.cellIndex].dataset.i));
+    const parts = wide ? spans.map((span) => [span]) : [spans];
     return [
-      "% \\usepackage{booktabs}; names in other scripts need XeLaTeX or LuaLaTeX",
+      "% \\usepackage{booktabs,graphicx}; names in other scripts need XeLaTeX or LuaLaTeX",
       "\\begin{table}",
       "\\centering",
       `\\caption{${table.dataset.caption}}`,
-      `\\begin{tabular}{${"l".repeat(names.length)}${"r".repeat(columns.length)}}`,
-      "\\toprule",
-      `${[...names.map(() => ""), ...spans.map(({ text, width }) => `\\multicolumn{${width}}{c}{${text}}`)].join(" & ").trim()} \\\\`,
-      rules.join(""),
-      `${[...names, ...columns.map((heading) => heading.dataset.latex)].join(" & ")} \\\\`,
-      "\\midrule",
-      ...body,
-      "\\bottomrule",
-      "\\end{tabular}",
-      ...(table.dataset.notes ? ["", `\\footnotesize ${table.dataset.notes}`] : []),
+      "\\smallskip",
+      ...parts.flatMap((part, place) => [...(place ? ["", "\\medskip"] : []), ...tabular(part)]),
+      ...(table.dataset.notes ? ["", `\\smallskip\\raggedright\\footnotesize ${table.dataset.notes}`] : []),
       "\\end{table}",
       "",
     ].join("\n");
@@ -246,10 +258,15 @@
     const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
     const columns = shownHeadings();
     const suffixes = ["", "_lower", "_upper", "_place"];
-    const head = columns.flatMap((heading) => (figures(heading) ? suffixes.map((suffix) => heading.dataset.key + suffix) : [heading.dataset.key]));
+    const stated = (heading) => "log" in heading.dataset; // not scored: no interval and no place, but perhaps a machine
+    const head = columns.flatMap((heading) => {
+      if (stated(heading)) return [heading.dataset.key, ...("apart" in heading.dataset ? ["measured_on"] : [])];
+      return figures(heading) ? suffixes.map((suffix) => heading.dataset.key + suffix) : [heading.dataset.key];
+    });
     const body = shownRows().map((row) => columns.flatMap((heading) => {
       const cell = row.cells[heading.cellIndex];
       if (heading.dataset.key === "method") return [label(row)];
+      if (stated(heading)) return [cell.dataset.v ?? "", ...("apart" in heading.dataset ? [cell.dataset.among ?? ""] : [])];
       if (!figures(heading)) return [cell.dataset.v ?? cell.textContent.trim()];
       const place = cell.classList.contains("p1") ? "1" : cell.classList.contains("p2") ? "2" : "";
       return [cell.dataset.v ?? "", ...(cell.dataset.i?.split(" ") ?? ["", ""]), place];
@@ -289,7 +306,7 @@
   };
 
   get("reset").addEventListener("click", () => {
-    SDD.write({ q: null, status: null, sort: null, cols: null, m: null, row: null, x: null, y: null });
+    SDD.write({ q: null, status: null, sort: null, cols: null, m: null, row: null, x: null, y: null, on: null });
     get("filter").focus();
   });
   const take = () => {

@@ -20,18 +20,9 @@
   const others = [`lpips_${reference}`, `ssim_${reference}`, ...byKey.keys()].filter((key) => byKey.has(key) && key !== first);
   const plain = { x: first, y: others[0] };
 
-  const axis = (values) => {
-    let low = Math.min(...values);
-    let high = Math.max(...values);
-    if (high - low < 1e-9) [low, high] = [low - Math.max(Math.abs(low) * 0.01, 1e-3), high + Math.max(Math.abs(high) * 0.01, 1e-3)];
-    const rough = (high - low) / 5;
-    const power = 10 ** Math.floor(Math.log10(rough));
-    const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough * (1 - 1e-9));
-    const [from, to] = [Math.floor(low / step - 0.15), Math.ceil(high / step + 0.15)];
-    const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-    const ticks = Array.from({ length: to - from + 1 }, (_, index) => (from + index) * step);
-    return { low: from * step, high: to * step, ticks, text: (tick) => (Math.abs(tick) < step / 2 ? 0 : tick).toFixed(digits).replace("-", "−") };
-  };
+  // Numbers of some columns can be compared only among those of one machine: one at a time is drawn.
+  const apart = (heading) => "apart" in heading.dataset;
+  const among = (row, heading) => row.cells[heading.cellIndex].dataset.among || "";
 
   const section = document.getElementById("plot");
   if (usable.length >= 2 && rows.length >= 2) {
@@ -43,6 +34,11 @@
       selects[side].addEventListener("change", () => SDD.write({ [side]: selects[side].value === plain[side] ? null : selects[side].value }));
       head.append(SDD.node("label", {}, side === "y" ? "Plot" : "against", selects[side]));
     }
+    selects.on = SDD.node("select", {});
+    selects.on.addEventListener("change", () => SDD.write({ on: selects.on.selectedIndex ? selects.on.value : null }));
+    const on = SDD.node("label", {}, "on", selects.on);
+    const only = SDD.node("span", {});
+    head.append(on, only);
     const readout = SDD.node("p", { className: "readout muted", "aria-hidden": "true" });
     const canvas = SDD.node("div", { className: "canvas" });
     section.append(head, canvas, readout);
@@ -50,6 +46,22 @@
     const chosen = (side) => {
       const linked = SDD.read().get(side);
       return byKey.get(byKey.has(linked) ? linked : plain[side]);
+    };
+    // The machines of a column, that of the most methods first.
+    const machines = (heading) => {
+      const counts = new Map();
+      for (const row of rows) if (value(row, heading) !== undefined) counts.set(among(row, heading), (counts.get(among(row, heading)) ?? 0) + 1);
+      return [...counts].sort(([a, many], [b, more]) => more - many || (a < b ? -1 : 1)).map(([name]) => name);
+    };
+    const chooseMachine = (heading) => {
+      const names = heading ? machines(heading) : [];
+      on.hidden = names.length < 2;
+      only.textContent = names.length === 1 ? `on ${names[0]}` : "";
+      if (!names.length) return undefined;
+      selects.on.replaceChildren(...names.map((name) => new Option(name, name)));
+      const linked = SDD.read().get("on");
+      selects.on.value = names.includes(linked) ? linked : names[0];
+      return selects.on.value;
     };
     const lower = (heading) => "lower" in heading.dataset;
     const named = (heading) => title(heading) + (heading.dataset.unit ? `, ${heading.dataset.unit}` : "");
@@ -62,31 +74,44 @@
       const [x, y] = [chosen("x"), chosen("y")];
       selects.x.value = x.dataset.key;
       selects.y.value = y.dataset.key;
-      const shown = rows.filter((row) => !row.hidden && value(row, x) !== undefined && value(row, y) !== undefined);
-      const missing = rows.filter((row) => !row.hidden).length - shown.length;
+      const timed = [x, y].find(apart);
+      const machine = chooseMachine(timed);
+      const both = rows.filter((row) => !row.hidden && value(row, x) !== undefined && value(row, y) !== undefined);
+      const shown = both.filter((row) => !timed || among(row, timed) === machine);
+      const missing = rows.filter((row) => !row.hidden).length - both.length;
+      const elsewhere = both.length - shown.length;
       const width = Math.max(canvas.clientWidth, 240);
-      const what = [width, x.dataset.key, y.dataset.key, ...shown.map((row) => row.dataset.id)].join(" ");
+      const what = [width, x.dataset.key, y.dataset.key, machine, missing, elsewhere, ...shown.map((row) => row.dataset.id)].join(" ");
       if (what === drawn) return; // sorting, columns and choices change nothing here
       drawn = what;
       const ends = (row, heading) => row.cells[heading.cellIndex].dataset.i?.split(" ").map(Number) ?? [value(row, heading), value(row, heading)];
       if (!shown.length) {
-        canvas.replaceChildren(SDD.node("p", { className: "muted small" }, "None of the methods shown has both numbers."));
+        canvas.replaceChildren(SDD.node("p", { className: "muted small" }, `None of the methods shown has both numbers${elsewhere ? " on this machine" : ""}.`));
+        readout.textContent = "\u00a0";
         return;
       }
-      const horizontal = axis(shown.flatMap((row) => ends(row, x)));
-      const vertical = axis(shown.flatMap((row) => ends(row, y)));
-      const left = (number) => MARGIN.left + (number - horizontal.low) / (horizontal.high - horizontal.low) * (width - MARGIN.left - MARGIN.right);
-      const top = (number) => HEIGHT - MARGIN.bottom - (number - vertical.low) / (vertical.high - vertical.low) * (HEIGHT - MARGIN.top - MARGIN.bottom);
+      const horizontal = SDD.axis(shown.flatMap((row) => ends(row, x)), x.dataset.log);
+      const vertical = SDD.axis(shown.flatMap((row) => ends(row, y)), y.dataset.log);
+      const [across, down] = [width - MARGIN.left - MARGIN.right, HEIGHT - MARGIN.top - MARGIN.bottom];
+      const left = (number) => MARGIN.left + horizontal.at(number) * across;
+      const top = (number) => HEIGHT - MARGIN.bottom - vertical.at(number) * down;
       const svg = SDD.svg("svg", { width, height: HEIGHT, class: shown.length > 100 ? "many" : "few", role: "group", "aria-label": `${named(y)} against ${named(x)}, ${shown.length} methods` });
       const grid = SDD.svg("g", { "aria-hidden": "true" });
-      const every = Math.ceil(horizontal.ticks.length * 56 / (width - MARGIN.left - MARGIN.right));
-      horizontal.ticks.forEach((tick, index) => {
-        grid.append(SDD.svg("line", { class: "gridline", x1: left(tick), x2: left(tick), y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom }));
-        if (index % every === 0) grid.append(SDD.svg("text", { x: left(tick), y: HEIGHT - MARGIN.bottom + 18, "text-anchor": "middle" }, horizontal.text(tick)));
-      });
-      for (const tick of vertical.ticks) {
-        grid.append(SDD.svg("line", { class: "gridline", x1: MARGIN.left, x2: width - MARGIN.right, y1: top(tick), y2: top(tick) }));
-        grid.append(SDD.svg("text", { x: MARGIN.left - 8, y: top(tick), "text-anchor": "end", "dominant-baseline": "middle" }, vertical.text(tick)));
+      let free = -Infinity; // where the next label fits
+      for (const { at, text, strip } of horizontal.ticks) {
+        const place = MARGIN.left + at * across;
+        if (strip) grid.append(SDD.svg("rect", { class: "strip", x: MARGIN.left, y: MARGIN.top, width: strip * across - 5, height: down }));
+        else grid.append(SDD.svg("line", { class: "gridline", x1: place, x2: place, y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom }));
+        const half = text.length * 3.4 + 5;
+        if (place - half < free) continue;
+        free = place + half;
+        grid.append(SDD.svg("text", { x: place, y: HEIGHT - MARGIN.bottom + 18, "text-anchor": "middle" }, text));
+      }
+      for (const { at, text, strip } of vertical.ticks) {
+        const place = HEIGHT - MARGIN.bottom - at * down;
+        if (strip) grid.append(SDD.svg("rect", { class: "strip", x: MARGIN.left, y: HEIGHT - MARGIN.bottom - strip * down + 5, width: across, height: strip * down - 5 }));
+        else grid.append(SDD.svg("line", { class: "gridline", x1: MARGIN.left, x2: width - MARGIN.right, y1: place, y2: place }));
+        grid.append(SDD.svg("text", { x: MARGIN.left - 8, y: place, "text-anchor": "end", "dominant-baseline": "middle" }, text));
       }
       grid.append(SDD.svg("text", { class: "title", x: (MARGIN.left + width - MARGIN.right) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, named(x)));
       grid.append(SDD.svg("text", { class: "title", transform: `translate(14 ${(MARGIN.top + HEIGHT - MARGIN.bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, named(y)));
@@ -100,9 +125,9 @@
       }, `better ${arrow}`));
       svg.append(grid);
 
-      const points = shown.map((row) => {
-        const [cx, cy] = [left(value(row, x)), top(value(row, y))];
-        const [xs, ys] = [ends(row, x).map(left), ends(row, y).map(top)];
+      const places = sideBySide(shown.map((row) => ({ row, cx: left(value(row, x)), cy: top(value(row, y)) })));
+      const points = places.map(({ row, cx, cy, moved }) => {
+        const [xs, ys] = [ends(row, x).map((end) => left(end) + moved), ends(row, y).map(top)];
         const name = `${label(row)}: ${texts(row, y)}, ${texts(row, x)}, ${row.dataset.status}`;
         const point = SDD.svg("a", { href: "#", class: `point ${row.dataset.status}`, "data-id": row.dataset.id, "aria-label": name, tabindex: "-1" });
         if (xs[0] !== xs[1]) point.append(SDD.svg("line", { class: "whisker", x1: xs[0], x2: xs[1], y1: cy, y2: cy }));
@@ -142,16 +167,33 @@
       canvas.replaceChildren(svg);
       take((points.find(({ row }) => row.dataset.id === stop) ?? inOrder[0]).point);
       points.find(({ row }) => row.dataset.id === focused)?.point.focus();
-      readout.textContent = missing ? `${missing} of the methods shown ${missing === 1 ? "has" : "have"} not both numbers.` : "\u00a0";
+      readout.textContent = [
+        missing ? `${missing} of the methods shown ${missing === 1 ? "lacks" : "lack"} one of the two numbers.` : "",
+        elsewhere ? `${elsewhere} ${elsewhere === 1 ? "was" : "were"} timed on other machines.` : "",
+        places.some(({ moved }) => moved) ? "Points in one place are drawn side by side." : "",
+      ].filter(Boolean).join(" ") || "\u00a0";
+    };
+
+    // Few points that would hide each other are moved apart, sideways.
+    const sideBySide = (places) => {
+      const groups = [];
+      for (const place of places) {
+        const near = places.length <= 40 && groups.find(([first]) => Math.hypot(first.cx - place.cx, first.cy - place.cy) < 4);
+        if (near) near.push(place);
+        else groups.push([place]);
+      }
+      return groups.flatMap((group) => group.map((place, index) => {
+        const moved = (index - (group.length - 1) / 2) * 11;
+        return { ...place, cx: place.cx + moved, moved };
+      }));
     };
 
     // Names beside few points, where there is room.
     const write = (svg, points, width) => {
       const whiskers = svg.querySelector(".whisker") !== null; // names go above or below them
       const taken = points.map(({ cx, cy }) => ({ left: cx - 7, right: cx + 7, top: cy - 7, bottom: cy + 7 }));
-      for (const { row, cx, cy } of points) {
-        const name = label(row);
-        const length = Math.min(name.length, 24) * 6.6;
+      const put = (text, cx, cy) => {
+        const length = text.length * 6.6;
         const spots = [[cx + 9, "start"], [cx - 9, "end"]].flatMap(([at, anchor]) => [...(whiskers ? [] : [0]), -10, 10, -22, 22].map((down) => [at, anchor, cy + down]));
         for (const [at, anchor, middle] of spots) {
           const box = { left: anchor === "start" ? at : at - length, right: anchor === "start" ? at + length : at, top: middle - 7, bottom: middle + 7 };
@@ -159,10 +201,15 @@
             && taken.every((other) => box.right < other.left || box.left > other.right || box.bottom < other.top || box.top > other.bottom);
           if (!free) continue;
           taken.push(box);
-          const text = name.length > 24 ? `${name.slice(0, 23)}…` : name;
           svg.append(SDD.svg("text", { class: "name", x: at, y: middle, "text-anchor": anchor, "dominant-baseline": "middle", "aria-hidden": "true" }, text));
-          break;
+          return true;
         }
+        return false;
+      };
+      for (const { row, cx, cy } of points) {
+        const name = label(row);
+        const cut = (most) => (name.length > most ? `${name.slice(0, most - 1)}…` : name);
+        if (!put(cut(36), cx, cy) && name.length > 24) put(cut(24), cx, cy);
       }
     };
 

@@ -1,6 +1,6 @@
 "use strict";
 
-// Tables whose headings sort; missing values stay last.
+// Tables whose headings sort; missing values stay last. What is comparable only among some is sorted among these.
 {
   const compareText = new Intl.Collator("en", { numeric: true, sensitivity: "base" }).compare;
 
@@ -19,8 +19,10 @@
       const kind = heading.dataset.sort;
       const sign = direction === "descending" ? -1 : 1;
       const keyed = [...table.tBodies[0].rows].map((row) => [key(row, column, kind), row]);
-      keyed.sort(([a], [b]) => {
+      const among = (row) => row.cells[column].dataset.among || "";
+      keyed.sort(([a, one], [b, other]) => {
         if (a === undefined || b === undefined) return (a === undefined) - (b === undefined);
+        if (among(one) !== among(other)) return compareText(among(one), among(other));
         return sign * (kind === "text" ? compareText(a, b) : a < b ? -1 : a > b ? 1 : 0);
       });
       table.tBodies[0].append(...keyed.map(([, row]) => row));
@@ -40,7 +42,7 @@
         const other = first === "ascending" ? "descending" : "ascending";
         const direction = heading.getAttribute("aria-sort") === first ? other : first;
         sort(heading, direction);
-        SDD.announce(`Sorted by ${heading.dataset.title || button.textContent}, ${direction}`);
+        SDD.announce(`Sorted by ${heading.dataset.title || button.textContent}, ${direction}${"apart" in heading.dataset ? ", machine by machine" : ""}`);
         sorted(heading, direction);
       });
     }
