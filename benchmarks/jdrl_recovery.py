@@ -18,7 +18,6 @@ import argparse
 import csv
 import json
 import shutil
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -191,7 +190,6 @@ def run(folder: Path, budget: Budget, strength: str, method: str, seed: int, dev
         changes["optimiser.epochs"] = changes["validation.every"] = epochs + alone
         changes["optimiser.halve_every"] += alone
     recipe = get_recipe(variant.recipe, {**changes, **variant.changes})
-    begun = time.perf_counter()
     result = train(
         TrainingSettings(
             dataset=data,
@@ -210,7 +208,6 @@ def run(folder: Path, budget: Budget, strength: str, method: str, seed: int, dev
         ),
         align,
     )
-    seconds = time.perf_counter() - begun
     built = "unet-rgl" if recipe.objective.guidance is not None else "unet"
     network = load_checkpoint(built, result.weights)
     rows, moved = [], []
@@ -235,7 +232,7 @@ def run(folder: Path, budget: Budget, strength: str, method: str, seed: int, dev
         "input_psnr": means[2],
         "input_ssim": means[3],
         "steps": sum(row["steps"] for row in result.log),
-        "seconds": seconds,
+        "seconds": sum(row["seconds"] for row in result.log),  # of all calls, if the run was interrupted
         "budget": asdict(budget),
     }
     write_json(kept, found)

@@ -34,14 +34,21 @@ BENCHMARK = "synth-v1"
 DATASET = f"{BENCHMARK}/dataset"
 CLASSICAL = [f"{found}+{undone}" for found in ("jnb", "ebdb") for undone in ("deconv", "richardson-lucy", "wiener")]
 SEED = 0
-# Every network: the same data, steps, rate and seed. 16 epochs of 22 scenes (two choose the epoch), 4 crops of each.
+# Every network: the same data, steps, rate and seed: 16 epochs of 22 scenes (two choose the epoch), 4 crops of each.
 TRAINING = (
     "--flow dis --option width=8 --option residual=true --set data.crop=192 --set data.repeat=4 "
-    "--set optimiser.epochs=16 --set optimiser.learning_rate=5e-4 --set optimiser.halve_every=10 "
-    "--set optimiser.warm_up=200 --set optimiser.clip=1.0 --set validation.crop=384 --set validation.every=2 "
-    f"--strips-every 0 --seed {SEED} --device cpu --no-evaluate"
+    "--set optimiser.learning_rate=5e-4 --set optimiser.warm_up=200 --set optimiser.clip=1.0 --set validation.crop=384 "
+    f"--set validation.every=2 --strips-every 0 --seed {SEED} --device cpu --no-evaluate"
 )
-DEFORMED = "--set objective.initial_epochs=8 --set objective.reblurring.width=16"
+EPOCHS = "--set optimiser.epochs=16 --set optimiser.halve_every=10"
+# What docs/studies/jdrl_recovery.md found to be needed in so few steps.
+DEFORMED = (
+    "--set objective.initial_epochs=8 --set objective.inside_only=true --set objective.interpolation=lanczos4 "
+    "--set objective.reblurring.width=16 --set objective.reblurring.weight=0.1"
+)
+# Four epochs more, in which the reblurring module learns and the network does not.
+ALONE = "--set optimiser.epochs=20 --set optimiser.halve_every=14 --set optimiser.reblurring_alone=4"
+GUIDANCE = "--set objective.guidance.weight=0.1 --set objective.guidance.detach=false"
 SIZE = "width 8, 1,408 steps"
 
 
@@ -84,9 +91,9 @@ def network(method: str, settings: str) -> Method:
 METHODS = [
     untrained("input", '--command "cp {input_image} {output_image}"', name="blurry input", parameters=0),
     *(untrained(name, f"--model {name}", name=name) for name in CLASSICAL),
-    network("plain", ""),
-    network("jdrl", DEFORMED),
-    network("rgl", DEFORMED),
+    network("plain", EPOCHS),
+    network("jdrl", f"{ALONE} {DEFORMED}"),
+    network("rgl", f"{EPOCHS} {DEFORMED} {GUIDANCE}"),
 ]
 
 

@@ -153,7 +153,7 @@ def defocus_map(name: str, image: Image, *, noise: float | None = None) -> Image
         noise: standard deviation in linear light; None measures it.
 
     Returns:
-        H x W float32, radius of the circle of confusion in pixels.
+        H x W float32, radius of the circle of confusion in pixels, lowered to what the picture does not contradict.
 
     Raises:
         ModelError: if the name is unknown.
@@ -161,8 +161,10 @@ def defocus_map(name: str, image: Image, *, noise: float | None = None) -> Image
     if name not in MAPS and name not in METHODS:
         raise ModelError(unknown_name("defocus map", name, [*MAPS, *METHODS]))
     part = MAPS[name] if name in MAPS else METHODS[name].map
-    found: Image = part.load()(image, noise=noise)
-    return found
+    from sdd_bench.alignment.light import luminance
+    from sdd_bench.models.classical.contradiction import uncontradicted
+
+    return uncontradicted(luminance(image), part.load()(image, noise=noise), noise=noise)
 
 
 def deconvolve_with(

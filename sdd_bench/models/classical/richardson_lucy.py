@@ -5,13 +5,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sdd_bench.models.classical.transfer import convolve, transfer_function
+from sdd_bench.models.classical.transfer import completed, convolve, transfer_function
 
 Image = NDArray[np.float32]
 
 
 def richardson_lucy(
-    blurry: Image, kernel: Image, noise: float, *, iterations: int = 15, start: Image | None = None
+    blurry: Image,
+    kernel: Image,
+    noise: float,
+    *,
+    trust: Image | None = None,
+    iterations: int = 15,
+    start: Image | None = None,
 ) -> Image:
     """Maximum-likelihood picture under Poisson noise, approached by multiplicative steps from the blurry one.
 
@@ -23,6 +29,7 @@ def richardson_lucy(
         blurry: C x H x W float32, linear light, periodic; negative values are taken as 0.
         kernel: with which it was blurred, sum 1.
         noise: standard deviation of the noise; 0 makes all the steps.
+        trust: as of `completed`.
         iterations: at most.
         start: first estimate; None takes the blurry picture.
 
@@ -36,7 +43,8 @@ def richardson_lucy(
     estimate = np.asarray(observed if start is None else start, np.float32)
     for _ in range(iterations):
         predicted = np.maximum(convolve(estimate, transfer), least)
-        if noise > 0 and float(np.mean((predicted - observed) ** 2)) <= noise**2:
+        wanted = completed(observed, predicted, trust)
+        if noise > 0 and float(np.mean((predicted - wanted) ** 2)) <= noise**2:
             break
-        estimate = np.asarray(np.maximum(estimate * convolve(observed / predicted, np.conj(transfer)), 0))
+        estimate = np.asarray(np.maximum(estimate * convolve(wanted / predicted, np.conj(transfer)), 0))
     return estimate

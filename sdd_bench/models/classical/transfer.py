@@ -36,6 +36,21 @@ def convolve(picture: Image, transfer: Spectrum) -> Image:
     return np.asarray(fft.irfft2(fft.rfft2(picture) * transfer, s=picture.shape[-2:]), np.float32)
 
 
+def completed(observed: Image, predicted: Image, trust: Image | None) -> Image:
+    """What was observed where it is trusted, and what the current estimate predicts elsewhere.
+
+    Put for the blurry picture at every step of an iteration, it takes what is not trusted for missing: the
+    expectation step for missing data (Dempster, Laird and Rubin, JRSS B 1977), which leaves the division of
+    spectra as simple as without weights.
+
+    Args:
+        observed: C x H x W float32, the blurry picture.
+        predicted: C x H x W float32, the estimate blurred.
+        trust: H x W float32, from 0 (missing) to 1; None trusts all.
+    """
+    return observed if trust is None else np.asarray(predicted + trust * (observed - predicted), np.float32)
+
+
 def taper_edges(picture: Image, kernel: Image) -> Image:
     """Blend a picture into its own periodic blur towards the border, so that it continues across it.
 

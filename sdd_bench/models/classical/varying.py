@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -17,7 +17,14 @@ from sdd_bench.models.classical.noise import noise_level
 from sdd_bench.models.classical.transfer import taper_edges
 
 Image = NDArray[np.float32]
-Deconvolution = Callable[[Image, Image, float], Image]
+
+
+class Deconvolution(Protocol):
+    """`wiener`, `hyper_laplacian` or `richardson_lucy`."""
+
+    def __call__(self, blurry: Image, kernel: Image, noise: float, *, trust: Image | None) -> Image:
+        """Undo one blur of a periodic C x H x W picture; see `completed` for the trust."""
+
 
 # A deconvolution at a radius that is 0.25 px off loses 1 dB at a radius of 3 px, and less the larger it is.
 RADII: tuple[float, ...] = (
@@ -49,16 +56,16 @@ def deconvolve(
     """Undo a known, varying defocus blur.
 
     Each pixel is interpolated linearly between the restorations for the two nearest `RADII`; larger radii are restored
-    as the largest of them. Two things keep other depths out of a restoration: where the blur is another one, the blurry
-    picture is first blurred as it would be at this radius, so that the restoration there finds what it can explain; and
-    what was restored at a pixel may leave the range of the blurry values of its depth within one radius by no more than
-    half that range, which ends ringing beside depth edges.
+    as the largest of them. Three things keep other depths out of a restoration: pixels of another blur, and those
+    within one radius of them, where light of both may mix, are taken for missing, as is what lies outside the picture;
+    before the first step, the picture of another blur is blurred as it would be at this radius, so that the restoration
+    there finds what it can explain; and what was restored at a pixel may leave the range of the blurry values of its
+    depth within one radius by no more than half that range, which ends ringing beside depth edges.
 
     Args:
         image: H x W x 3 float32 sRGB in [0, 1]; the deconvolution runs in linear light, where blur adds.
         radius: H x W float32, radius of the circle of confusion in pixels, not negative.
-        method: called with a periodic C x H x W picture, the kernel and the noise: `wiener`, `hyper_laplacian` or
-            `richardson_lucy`.
+        method: what undoes one blur.
         noise: standard deviation in linear light; None measures it.
         aperture: shape of the circle of confusion.
         threads: to work in.
@@ -110,10 +117,11 @@ def _restore_region(
     radius = RADII[region.level]
     kernel = aperture_kernel(radius, aperture)
     margin = 4 * int(np.ceil(radius)) + 12
-    rows, columns = (
-        _mirrored(part.start - margin, fft.next_fast_len(part.stop - part.start + 2 * margin, real=True), length)
-        for part, length in zip((region.rows, region.columns), position.shape, strict=True)
-    )
+    spans = [
+        np.arange(part.start - margin, part.start - margin + fft.next_fast_len(_length(part) + 2 * margin, real=True))
+        for part in (region.rows, region.columns)
+    ]
+    rows, columns = (_mirrored(span, length) for span, length in zip(spans, position.shape, strict=True))
     blurry, around = linear[:, rows[:, None], columns], position[rows[:, None], columns]
     weight = _weight(around, region.level)
     tolerance = 0.3 + 0.25 * radius
@@ -121,11 +129,13 @@ def _restore_region(
     # Every depth that is restored here at all counts as fitting, however coarse the radii are.
     fitting = (difference <= tolerance) | (weight > 0)
     share = np.where(fitting, np.clip(2 - 2 * difference / np.float32(tolerance), weight, 1), 0)
-    found = method(taper_edges(_as_if_blurred(blurry, share, kernel), kernel), kernel, noise)
+    seen = np.logical_and.outer(spans[0] == rows, spans[1] == columns)
+    trust = np.where(seen & _farther(fitting, radius), share, 0).astype(np.float32)
+    found = method(taper_edges(_as_if_blurred(blurry, share, kernel), kernel), kernel, noise, trust=trust)
     bounded = _bounded(found, blurry, fitting, radius)
     inside = (
-        slice(margin, margin + region.rows.stop - region.rows.start),
-        slice(margin, margin + region.columns.stop - region.columns.start),
+        slice(margin, margin + _length(region.rows)),
+        slice(margin, margin + _length(region.columns)),
     )
     return bounded[:, inside[0], inside[1]] * weight[inside]
 
@@ -153,7 +163,18 @@ def _bounded(found: Image, blurry: Image, fitting: NDArray[np.bool_], radius: fl
     return bounded
 
 
-def _mirrored(start: int, count: int, length: int) -> NDArray[np.intp]:
-    """Indices from ``start``, mirrored at the borders of an axis with the border repeated (d c b a | a b c d)."""
-    index = np.arange(start, start + count) % (2 * length)
+def _farther(fitting: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
+    """Where the nearest pixel of another depth is farther away than the radius."""
+    if fitting.all():
+        return fitting
+    return np.asarray(cv2.distanceTransform(fitting.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) > radius)
+
+
+def _mirrored(index: NDArray[np.intp], length: int) -> NDArray[np.intp]:
+    """Indices along an axis, mirrored at its ends with the last pixel repeated (d c b a | a b c d)."""
+    index = index % (2 * length)
     return np.where(index < length, index, 2 * length - 1 - index)
+
+
+def _length(part: slice) -> int:
+    return int(part.stop - part.start)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 from sdd_bench.models.classical.noise import MODEL_ERROR
-from sdd_bench.models.classical.transfer import transfer_function
+from sdd_bench.models.classical.transfer import completed, convolve, transfer_function
 
 Image = NDArray[np.float32]
 
@@ -16,8 +15,17 @@ Image = NDArray[np.float32]
 GRADIENT = 0.04
 
 
+_ROUNDS = 4  # of estimating what is not trusted
+
+
 def wiener(
-    blurry: Image, kernel: Image, noise: float, *, gradient: float = GRADIENT, model_error: float = MODEL_ERROR
+    blurry: Image,
+    kernel: Image,
+    noise: float,
+    *,
+    trust: Image | None = None,
+    gradient: float = GRADIENT,
+    model_error: float = MODEL_ERROR,
 ) -> Image:
     """The linear estimate of least mean squared error, for a picture whose spectrum falls with the square of frequency.
 
@@ -28,16 +36,21 @@ def wiener(
         blurry: C x H x W float32, linear light, periodic.
         kernel: with which it was blurred, sum 1.
         noise: standard deviation of the noise, in the unit of the picture.
+        trust: as of `completed`; the first estimate takes the blurry picture as it is.
         gradient: root mean square difference of neighbouring pixels in the sharp picture.
         model_error: what the kernel can't explain, as a standard deviation.
 
     Returns:
         C x H x W float32, not clipped.
     """
-    size = blurry.shape[-2:]
+    size = (blurry.shape[-2], blurry.shape[-1])
     transfer = transfer_function(kernel, size)
     power = np.abs(transfer) ** 2 + (noise**2 + model_error**2) / gradient**2 * difference_power(size)
-    return np.asarray(fft.irfft2(fft.rfft2(blurry) * np.conj(transfer) / power, s=size), np.float32)
+    inverse = np.conj(transfer) / power
+    estimate = convolve(blurry, inverse)
+    for _ in range(0 if trust is None else _ROUNDS):
+        estimate = convolve(completed(blurry, convolve(estimate, transfer), trust), inverse)
+    return estimate
 
 
 def difference_power(size: tuple[int, ...]) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from skimage import data, restoration
 from sdd_bench.alignment.blur import aperture_kernel
 from sdd_bench.models.classical.hyper_laplacian import hyper_laplacian, shrink
 from sdd_bench.models.classical.richardson_lucy import richardson_lucy
-from sdd_bench.models.classical.transfer import convolve, taper_edges, transfer_function
+from sdd_bench.models.classical.transfer import completed, convolve, taper_edges, transfer_function
 from sdd_bench.models.classical.wiener import wiener
 
 ALL = [wiener, hyper_laplacian, richardson_lucy]
@@ -127,3 +127,45 @@ def test_tapered_pictures_are_untouched_inside_and_continue_across_the_border(sh
     assert np.array_equal(tapered[:, 10:-10, 10:-10], sharp[:, 10:-10, 10:-10])
     steps = [np.abs(picture[:, 0] - picture[:, -1]).mean() for picture in (tapered, sharp)]
     assert steps[0] < 0.5 * steps[1]
+
+
+@pytest.mark.parametrize("method", ALL)
+def test_trusting_everything_is_trusting_without_saying_so(method, sharp):
+    kernel = aperture_kernel(2.0, "disc")
+    blurry = wrapped(sharp, kernel)
+    assert method(blurry, kernel, 0.002, trust=np.ones(sharp.shape[1:], np.float32)) == pytest.approx(
+        method(blurry, kernel, 0.002), abs=2e-3 if method is wiener else 1e-4
+    )
+
+
+@pytest.mark.parametrize(("method", "share"), [(wiener, 0.6), (hyper_laplacian, 0.6), (richardson_lucy, 0.9)])
+def test_what_is_not_trusted_disturbs_less(method, share, sharp):
+    kernel = aperture_kernel(3.0, "disc")
+    blurry = wrapped(sharp, kernel)
+    blurry[:, 40:56, 30:50] = 0.9  # something in front, in focus
+    trust = np.ones(sharp.shape[1:], np.float32)
+    trust[40:56, 30:50] = 0
+    around = np.zeros(trust.shape, bool)
+    around[30:66, 20:60] = True
+    around &= trust > 0
+    errors = [
+        float(np.mean((method(blurry, kernel, 0.002, trust=t) - sharp)[:, around] ** 2))
+        for t in (trust, np.ones_like(trust))
+    ]
+    assert errors[0] < share * errors[1]
+
+
+def test_what_is_missing_is_predicted():
+    observed, predicted = np.full((1, 2, 2), 0.8, np.float32), np.full((1, 2, 2), 0.2, np.float32)
+    trust = np.array([[0, 1], [0.5, 0.25]], np.float32)
+    assert completed(observed, predicted, trust)[0] == pytest.approx(np.array([[0.2, 0.8], [0.5, 0.35]]))
+    assert completed(observed, predicted, None) is observed
+
+
+@pytest.mark.parametrize("method", [wiener, hyper_laplacian])
+def test_the_noisier_the_calmer(method, sharp):
+    kernel = aperture_kernel(2.5, "disc")
+    blurry = wrapped(sharp, kernel)
+    restored = [method(blurry, kernel, noise) for noise in (0.0, 0.01, 0.03, 0.1)]
+    variation = [float(np.abs(np.diff(picture)).sum()) for picture in restored]
+    assert all(np.diff(variation) < 0)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 from skimage import data
 
 from sdd_bench.alignment.blur import defocus
@@ -17,11 +18,17 @@ from sdd_bench.models.classical.varying import RADII, deconvolve
 from sdd_bench.models.classical.wiener import wiener
 
 ALL = [wiener, hyper_laplacian, partial(richardson_lucy, iterations=5)]
+BEYOND = 20  # pixels of the scene around the picture, from which blur brings light in
 
 
 @pytest.fixture(scope="module")
-def sharp():
-    return (data.astronaut()[60:220, 120:312] / 255).astype(np.float32)
+def scene():
+    return (data.astronaut()[40:240, 100:332] / 255).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def sharp(scene):
+    return scene[BEYOND:-BEYOND, BEYOND:-BEYOND]
 
 
 def psnr(a, b):
@@ -47,20 +54,34 @@ def test_plain_pictures_stay_whatever_the_map(method, value, left, right):
 
 
 @pytest.mark.parametrize("aperture", ["disc", "gaussian"])
-@pytest.mark.parametrize(("method", "gain"), list(zip(ALL, (2, 4, 3), strict=True)))
-def test_one_blur_everywhere_is_undone(method, gain, aperture, sharp):
-    blurry = blurred(sharp, 2.0, aperture)
+@pytest.mark.parametrize(("method", "gain"), [(wiener, 2), (hyper_laplacian, 4), (richardson_lucy, 3)])
+def test_one_blur_everywhere_is_undone(method, gain, aperture, scene, sharp):
+    blurry = blurred(scene, 2.0, aperture)[BEYOND:-BEYOND, BEYOND:-BEYOND]
     restored = deconvolve(blurry, np.full(sharp.shape[:2], 2.0, np.float32), method, aperture=aperture)
     gain = gain if aperture == "disc" else gain / 2  # a Gaussian leaves less to find
     assert psnr(restored, sharp) > psnr(blurry, sharp) + gain
 
 
-def test_the_true_map_gains_two_decibels_on_a_rendered_scene():
+@pytest.fixture(scope="module")
+def rendered():
     options = SceneSettings(width=320, height=256, aperture="disc", exposure_stops=(0, 0), max_blur_radius=(3, 3))
     rng = np.random.default_rng(11)
     pair = render_pair(random_scene(options, rng), options, rng)
-    blurry, sharp = (picture.astype(np.float32) / 255 for picture in (pair.blur, pair.aligned))
-    assert psnr(deconvolve(blurry, pair.defocus, hyper_laplacian), sharp) > psnr(blurry, sharp) + 2
+    return (*(picture.astype(np.float32) / 255 for picture in (pair.blur, pair.aligned)), pair.defocus)
+
+
+def test_the_true_map_gains_two_decibels_on_a_rendered_scene(rendered):
+    blurry, sharp, radius = rendered
+    assert psnr(deconvolve(blurry, radius, hyper_laplacian), sharp) > psnr(blurry, sharp) + 2
+
+
+@pytest.mark.parametrize("method", [wiener, hyper_laplacian, richardson_lucy])
+def test_beside_depth_edges_too_the_true_map_gains(method, rendered):
+    blurry, sharp, radius = rendered
+    steps = np.abs(np.diff(radius, axis=0, append=radius[-1:])) + np.abs(np.diff(radius, axis=1, append=radius[:, -1:]))
+    beside = ndimage.distance_transform_edt(steps == 0) < 4
+    restored = deconvolve(blurry, radius, method)
+    assert psnr(restored[beside], sharp[beside]) > psnr(blurry[beside], sharp[beside])
 
 
 def test_what_is_in_focus_is_not_disturbed_by_blur_beside_it(sharp):
