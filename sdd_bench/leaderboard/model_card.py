@@ -8,7 +8,9 @@ from sdd_bench import __version__
 from sdd_bench.evaluation.results import EvaluationResult
 from sdd_bench.io.atomic import write_text
 from sdd_bench.io.hashing import sha256
+from sdd_bench.leaderboard.costs import with_cost
 from sdd_bench.leaderboard.escape import markdown_text
+from sdd_bench.leaderboard.records import Method
 from sdd_bench.training.run_folder import read_run
 from sdd_bench.training.trainer import TrainingResult
 
@@ -29,7 +31,7 @@ def write_model_card(folder: Path, training: TrainingResult, evaluation: Evaluat
     given = options if ":" in run.model else ""
     recipe = run.recipe
     scores = evaluation.means["all"]
-    cost = evaluation.run.cost
+    method = with_cost(Method(name=evaluation.method), evaluation)
     rows = [
         ("network", f"`{run.model}`{options}"),
         ("recipe", f"{recipe.name} (SHA-256 {recipe.hash})"),
@@ -43,11 +45,10 @@ def write_model_card(folder: Path, training: TrainingResult, evaluation: Evaluat
         ("weights", f"`{training.weights.name}`, SHA-256 {sha256(training.weights)}"),
         ("sdd-bench", __version__),
     ]
-    if cost is not None and cost.parameters is not None:
-        rows.append(("parameters", f"{cost.parameters:,}"))
-    if cost is not None and cost.seconds_per_megapixel is not None:
-        threads = "" if cost.threads is None else f", {cost.threads} threads"
-        rows.append(("time", f"{cost.seconds_per_megapixel:g} s per megapixel on {cost.machine}{threads}"))
+    if method.parameters is not None:
+        rows.append(("parameters", f"{method.parameters:,}"))
+    if method.seconds_per_megapixel is not None:
+        rows.append(("time", f"{method.seconds_per_megapixel:g} s per megapixel on {method.timed_on}"))
     lines = [
         f"# {markdown_text(evaluation.method)}",
         "",

@@ -252,7 +252,8 @@ class ComputedEntry(_Entry):
     Attributes:
         status: ``self-reported`` by those who evaluated it, or ``verified``: computed again from the predictions.
         method: whose predictions.
-        result: the whole result, without the command line, which names folders of whoever ran it.
+        result: the whole result, without the command line, which names folders of whoever ran it, and without the cost,
+            which `method` says.
         commands: by which the predictions were made, one after the other; none where nobody said so.
         entry_sha256: hash of all this.
     """

@@ -224,6 +224,7 @@ def _network(
     )
     on_gpu = device == "cuda"
     threads, gpu = torch.get_num_threads(), torch.cuda.get_device_name() if on_gpu else None
+    more_than_pictures = request.out is not None and request.defocus_map is not None
     return Plan(
         ready,
         settings,
@@ -235,7 +236,9 @@ def _network(
         threads=threads,
         device_name=gpu,
         parameters=None if onnx else sum(parameter.numel() for parameter in loaded.network.parameters()),
-        timing=Timing(machine=gpu or processor_name(), threads=None if on_gpu else threads),
+        timing=None
+        if more_than_pictures
+        else Timing(machine=gpu or processor_name(), threads=None if on_gpu else threads),
     )
 
 

@@ -91,7 +91,7 @@ class PictureRecord(_Record):
 
     stem: str
     input_sha256: Sha256
-    size: tuple[int, int]
+    size: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
     file: str | None
     sha256: Sha256 | None
     map_sha256: Sha256 | None = None
@@ -143,7 +143,8 @@ class PredictionRecord(_Record):
         device_name: of a GPU.
         parameters: of the network; 0 of a classical method, None where they can't be counted (a command, an ONNX file).
         timing: what all times were taken on; None where they are not all of one machine and as many threads, or say
-            little: of a command, which runs where it likes, and of several worker processes, which slow each other.
+            little: of a command, which runs where it likes, of several worker processes, which slow each other, and of
+            a network that is asked for defocus maps beside the pictures.
         versions: of what computed.
         pictures: by stem.
     """

@@ -72,9 +72,8 @@ class ObjectiveSettings(_Record):
     def _consistent(self) -> ObjectiveSettings:
         if self.guidance is not None and (self.reblurring is None or self.reblurring.kernels != "isotropic"):
             raise ValueError("guidance: its targets are the seeds of isotropic reblurring, which is not there")
-        if not self.deform and (self.cycle or self.inside_only):
-            name = "cycle" if self.cycle else "inside_only"
-            raise ValueError(f"{name}: is about a deformation; with deform: false it must be false")
+        if not self.deform and (wrong := [name for name in ("cycle", "inside_only") if getattr(self, name)]):
+            raise ValueError(f"{', '.join(wrong)}: about a deformation; must be false where deform is false")
         return self
 
 
@@ -135,6 +134,12 @@ class Recipe(_Record):
     def _consistent(self) -> Recipe:
         if self.optimiser.reblurring_alone and self.objective.reblurring is None:
             raise ValueError("optimiser.reblurring_alone: there is no objective.reblurring that could learn alone")
+        before = self.objective.initial_epochs + self.optimiser.reblurring_alone
+        if self.optimiser.reblurring_alone and self.optimiser.epochs <= before:
+            raise ValueError(
+                f"optimiser.reblurring_alone: alone until epoch {before} of {self.optimiser.epochs}, and none is left "
+                "in which the network learns from the module; more optimiser.epochs, or fewer of those before"
+            )
         return self
 
     @property

@@ -60,6 +60,20 @@ def test_names_full_of_markup_compile(compile_tables, entry):
     assert complaints(compile_tables(make_boards(rows))) == []
 
 
+def test_a_name_is_printed_as_it_is_written(compile_tables, entry, tmp_path):
+    reader = shutil.which("pdftotext")
+    if reader is None:
+        pytest.skip("needs pdftotext: apt-get install poppler-utils")
+    # After the end of a line, LaTeX takes a star or a bracket for its options, and prints neither.
+    names = ["*star*", "[x]", "\\end{table}", "100 % & $1", "<i>|j|", "#3"]
+    compile_tables(
+        make_boards([entry(name, (20.0 + place,), about=Method(name=name)) for place, name in enumerate(names)])
+    )
+    command = [reader, "-layout", "document.pdf", "-"]
+    printed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert [name for name in names if name not in printed] == []
+
+
 def test_scores_with_intervals_stand_below_each_other_by_reference(entry, published):
     wide = make_boards([entry("a", [20.0 + i for i in range(8)]), entry("b", [21.0 + i for i in range(8)])])
     text = latex_boards(wide)

@@ -294,6 +294,14 @@ def test_a_classical_method_has_no_parameters_and_no_time_beside_other_workers(t
     assert beside.cost == Cost(parameters=0)
 
 
+def test_a_network_that_makes_maps_too_takes_more_time_than_its_pictures_do(pictures, tmp_path):
+    both = run(Mapping(), pictures, tmp_path / "out", defocus_map=tmp_path / "maps")
+    assert both.cost == Cost(parameters=1)
+    (tmp_path / "out" / "eight.png").unlink()
+    assert run(Mapping(), pictures, tmp_path / "out").cost == Cost(parameters=1)  # the other times are of before
+    assert run(Mapping(), pictures, tmp_path / "alone").cost.machine == processor_name()
+
+
 def test_of_a_command_nothing_is_known(pictures, tmp_path):
     (pictures / "values.npy").unlink()
     (pictures / "sixteen.tif").unlink()
@@ -316,3 +324,13 @@ def test_a_record_of_before_there_were_costs_is_read(prepared, tmp_path):
     path.write_text(json.dumps(old))
     assert read_record(tmp_path / "out").cost == Cost()
     assert predict(Brighter(), prepared, tmp_path / "out", progress=False).cost == Cost(parameters=1)
+
+
+def test_a_record_of_pictures_without_pixels_is_refused(prepared, tmp_path):
+    predict(Brighter(), prepared, tmp_path / "out", progress=False)
+    path = tmp_path / "out" / "predict.json"
+    edited = json.loads(path.read_text())
+    edited["pictures"][0]["size"] = [0, 5]
+    path.write_text(json.dumps(edited))
+    with pytest.raises(OutputError, match="no sound record"):
+        read_record(tmp_path / "out")

@@ -77,8 +77,14 @@ def test_all_that_is_wrong_is_said_at_once():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"objective.deform": False}, "with deform: false it must be false"),
+        ({"objective.deform": False}, "cycle: about a deformation; must be false where deform is false"),
+        ({"objective.deform": False, "objective.inside_only": True}, "cycle, inside_only: about a deformation"),
+        (
+            {"objective.deform": False, "objective.cycle": False, "objective.inside_only": True},
+            "error, inside_only: about",
+        ),
         ({"objective.reblurring": None, "optimiser.reblurring_alone": 2}, "that could learn alone"),
+        ({"optimiser.epochs": 20, "optimiser.reblurring_alone": 5}, "alone until epoch 20 of 20, and none is left"),
         ({"objective.guidance": {}, "objective.reblurring": None}, "seeds of isotropic reblurring"),
         ({"objective.guidance": {}, "objective.reblurring.kernels": "free"}, "seeds of isotropic reblurring"),
     ],
