@@ -113,9 +113,7 @@ def make_entry(method: Method, folder: Path, workers: int) -> ComputedEntry:
     board = folder / "board" / method.folder
     if board.is_dir():
         (entry,) = load(board)
-        # One without parameters is of a time when they were not noted.
-        said = isinstance(entry, ComputedEntry) and entry.method.parameters is not None
-        if said and entry.status == "verified" and entry.commands == commands(method):
+        if isinstance(entry, ComputedEntry) and entry.status == "verified" and entry.commands == commands(method):
             return entry
     begun = time.perf_counter()
     for command in method.commands:

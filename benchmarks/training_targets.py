@@ -20,8 +20,9 @@ from jdrl_recovery import BUDGETS, FINER, REPORT, STRENGTHS, aligned_copy, prepa
 
 from sdd_bench import open_dataset
 from sdd_bench.alignment.flow import DisFlow
+from sdd_bench.alignment.warp import warp
 from sdd_bench.io.atomic import write_text
-from sdd_bench.training.deformation import Deformation, batch_flow, deform
+from sdd_bench.training.deformation import batch_flow
 from sdd_bench.training.masks import stays_inside
 
 FLOWS = {"as OpenCV's preset": {}, "finer": FINER}
@@ -47,10 +48,10 @@ def readings(blurry: torch.Tensor, sharp: torch.Tensor, truth: torch.Tensor) -> 
     for name, parameters in FLOWS.items():
         estimate = DisFlow(**parameters)
         for towards in (blurry, truth):
-            inside = stays_inside(batch_flow(estimate, towards, sharp))
+            motion = batch_flow(estimate, towards, sharp)
             for kernel in KERNELS:
-                made: Deformation = deform(sharp, towards, estimate, mask="none", interpolation=kernel)
-                numbers = [psnr(made.picture, truth, mask) for mask in (everywhere, inside)]
+                deformed = warp(sharp, motion, kernel)
+                numbers = [psnr(deformed, truth, mask) for mask in (everywhere, stays_inside(motion))]
                 found.setdefault((name, kernel), []).extend(numbers)
     return found
 
