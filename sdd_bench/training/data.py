@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from sdd_bench.datasets.dataset import Pair, open_dataset
 from sdd_bench.datasets.manifest import DatasetManifest, PairRecord, patch_path, read_manifest
 from sdd_bench.datasets.pack import PACK_NAME
 from sdd_bench.errors import ProblemsError, TrainingError
+from sdd_bench.training.aligned import Window, aligned_size, read_aligned
 from sdd_bench.training.recipe import DataSettings
 
 _NAMED = 8  # problems of one kind that a report names
@@ -30,24 +31,34 @@ class Place(NamedTuple):
 
 
 class Crop(NamedTuple):
-    """A training crop: its name and 3 x crop x crop each, float32 RGB in [0, 1]."""
+    """A training crop.
+
+    Attributes:
+        name: of the picture it was taken from.
+        blurry: 3 x crop x crop, float32 RGB in [0, 1].
+        sharp: the same shape.
+        counted: 1 x crop x crop bool, the pixels at which they can be compared; all where nothing was aligned.
+    """
 
     name: str
     blurry: torch.Tensor
     sharp: torch.Tensor
+    counted: torch.Tensor
 
 
 class TrainingCrops(TorchDataset[Crop]):
     """Random crops of the training patches, turned and mirrored.
 
     A crop depends on the seed, its epoch and its number alone: not on the crops before it, nor on how many workers load
-    them. From the pack where the dataset has one, else from patch files, else from the full training images.
+    them. From the pack where the dataset has one, else from patch files, else from the full training images; from the
+    full images that `align_training` left in `aligned` if the recipe says so, which may come after this.
 
     Args:
         folder: the prepared dataset.
         settings: of the recipe.
         seed: of all that is random.
         held_back: stems of pairs that are not for training.
+        aligned: folder of aligned pictures; only looked at if the recipe says so.
 
     Raises:
         TrainingError: nothing is left to train with.
@@ -55,8 +66,11 @@ class TrainingCrops(TorchDataset[Crop]):
         DatasetError: the pack is damaged or another dataset's.
     """
 
-    def __init__(self, folder: Path, settings: DataSettings, seed: int, held_back: frozenset[str]) -> None:
+    def __init__(
+        self, folder: Path, settings: DataSettings, seed: int, held_back: frozenset[str], aligned: Path
+    ) -> None:
         self.settings = settings
+        self.aligned = aligned
         self.seed = seed
         manifest = read_manifest(folder)
         records = [pair for pair in manifest.pairs if pair.split == "train" and pair.stem not in held_back]
@@ -68,7 +82,16 @@ class TrainingCrops(TorchDataset[Crop]):
         self._pack = None
         self._files: list[tuple[str, str]] = []
         self._numbers: list[int] = []
-        problems = [*_too_small(records, manifest, settings.crop)]
+        problems: list[str] = []
+        if settings.align_once:
+            problems += [
+                f"{record.stem}: there are patches alone, and data.align_once needs the full image"
+                for record in records
+                if record.patches and record.image("blur") == patch_path("blur", record.stem, record.patches[0].index)
+            ]
+            records = [record.model_copy(update={"patches": ()}) for record in records]
+        self.stems = [record.stem for record in records]
+        problems += _too_small(records, manifest, settings.crop)
         if any(record.patches for record in records) and (folder / PACK_NAME).is_file():
             from sdd_bench.datasets.patch_data import PackedPatches
 
@@ -89,17 +112,31 @@ class TrainingCrops(TorchDataset[Crop]):
 
     def __getitem__(self, place: Place) -> Crop:
         rng = np.random.default_rng([self.seed, _CROP, place.epoch, place.number])
-        name, blurry, sharp = self._read(place.number // self.settings.repeat)
+        number = place.number // self.settings.repeat
+        if self.settings.align_once:
+            stem = self.stems[number]
+            height, width = aligned_size(self.aligned, stem)
+            window, turned = self._drawn(rng, height, width)
+            blurry, sharp, counted = map(turned, read_aligned(self.aligned, stem, window))
+            return Crop(stem, blurry, sharp, counted)
+        name, *pictures = self._read(number)
+        (rows, columns), turned = self._drawn(rng, *pictures[0].shape[1:])
+        blurry, sharp = (turned(picture[:, rows, columns]) for picture in pictures)
+        return Crop(name, blurry, sharp, torch.ones_like(blurry[:1], dtype=torch.bool))
+
+    def _drawn(
+        self, rng: np.random.Generator, height: int, width: int
+    ) -> tuple[Window, Callable[[torch.Tensor], torch.Tensor]]:
         size = self.settings.crop
-        free = [side - size for side in blurry.shape[1:]]
         half = 1 if self.settings.crop_from == "anywhere" else 2
-        top, left = (int(rng.integers(0, side + 1)) // half for side in free)
+        top, left = (int(rng.integers(0, side - size + 1)) // half for side in (height, width))
         turns, mirrored = (int(rng.integers(4)), bool(rng.integers(2))) if self.settings.augment else (0, False)
-        cut = []
-        for picture in (blurry, sharp):
-            picture = torch.rot90(picture[:, top : top + size, left : left + size], turns, (1, 2))
-            cut.append((picture.flip(2) if mirrored else picture).contiguous())
-        return Crop(name, *cut)
+
+        def turned(picture: torch.Tensor) -> torch.Tensor:
+            picture = torch.rot90(picture, turns, (1, 2))
+            return (picture.flip(2) if mirrored else picture).contiguous()
+
+        return (slice(top, top + size), slice(left, left + size)), turned
 
     def _read(self, number: int) -> tuple[str, torch.Tensor, torch.Tensor]:
         if self._pack is not None:

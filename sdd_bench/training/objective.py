@@ -55,7 +55,13 @@ class Objective:
         self.reblurring_alone = reblurring_alone
 
     def __call__(
-        self, network: nn.Module, reblurring: nn.Module | None, blurry: torch.Tensor, sharp: torch.Tensor, epoch: int
+        self,
+        network: nn.Module,
+        reblurring: nn.Module | None,
+        blurry: torch.Tensor,
+        sharp: torch.Tensor,
+        epoch: int,
+        counted: torch.Tensor | None = None,
     ) -> Step:
         """Computes the loss of a batch.
 
@@ -65,6 +71,8 @@ class Objective:
             blurry: N x 3 x H x W in [0, 1].
             sharp: the same shape; it may be misaligned.
             epoch: from 0; the first ones have a loss of their own.
+            counted: N x 1 x H x W bool, the pixels of a sharp picture as it is that count; None where all do, and for
+                recipes that deform it, which find out themselves.
         """
         again = self.settings.reblurring
         initial = epoch < self.settings.initial_epochs
@@ -74,8 +82,8 @@ class Objective:
         stages, seeds = self._deblur(network, blurry, epoch)
         deblurred = stages[0]
         if self.flow is None or not self.settings.deform:
-            target, mask = sharp, None
-            losses = [charbonnier(stage, sharp) for stage in stages]
+            target, mask = sharp, counted
+            losses = [charbonnier(stage, sharp, counted) for stage in stages]
         elif initial:
             deformed = deform(
                 sharp,
@@ -104,8 +112,8 @@ class Objective:
             losses = [each.loss for each in found]
         terms = {"deblurring": torch.stack(losses).sum()}
         if self.settings.edge_weight:
-            counted = 1.0 if mask is None else mask
-            edges = [edge_loss(stage * counted, target * counted) for stage in stages]
+            within = 1.0 if mask is None else mask
+            edges = [edge_loss(stage * within, target * within) for stage in stages]
             terms["edges"] = self.settings.edge_weight * torch.stack(edges).sum()
         reblurred = None
         if reblurring is not None and again is not None and not initial:

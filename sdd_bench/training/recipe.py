@@ -17,6 +17,7 @@ _FILES = resources.files("sdd_bench.training") / "recipes"
 
 METHODS = {"plain": "plain", "jdrl": "jdrl-paper", "rgl": "rgl-paper"}
 """What a method's name stands for where no recipe is given."""
+_FLOW = "objective.flow.name"
 
 
 class _Record(BaseModel):
@@ -105,6 +106,10 @@ class DataSettings(_Record):
     )
     augment: bool = Field(default=True, description="turn and mirror")
     repeat: int = Field(default=1, ge=1, description="crops of each patch per epoch")
+    align_once: bool = Field(
+        default=False,
+        description="crops of full images whose sharp picture was deformed before, once, as for validation",
+    )
 
 
 class ValidationSettings(_Record):
@@ -132,6 +137,11 @@ class Recipe(_Record):
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
+        if self.data.align_once and self.objective.deform:
+            raise ValueError(
+                "data.align_once: pictures that were deformed once are not deformed again; "
+                "set objective.deform to false"
+            )
         if self.optimiser.reblurring_alone and self.objective.reblurring is None:
             raise ValueError("optimiser.reblurring_alone: there is no objective.reblurring that could learn alone")
         before = self.objective.initial_epochs + self.optimiser.reblurring_alone
@@ -168,7 +178,10 @@ def get_recipe(name: str | Path, changes: Mapping[str, Any] | None = None) -> Re
             that is wrong with it is said at once.
     """
     content = _load(str(name), ())
-    for key, value in (changes or {}).items():
+    changes = dict(changes or {})
+    if _FLOW in changes:
+        content = _merged(content, {"objective": {"flow": {"name": changes.pop(_FLOW)}}})
+    for key, value in changes.items():
         *parents, last = key.split(".")
         place = content
         for parent in parents:
@@ -229,5 +242,12 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     merged = dict(below)
     for key, value in above.items():
         old = merged.get(key)
-        merged[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        if isinstance(old, dict) and isinstance(value, dict) and not _another_flow(key, old, value):
+            value = _merged(old, value)
+        merged[key] = value
     return merged
+
+
+def _another_flow(key: str, below: Mapping[str, Any], above: Mapping[str, Any]) -> bool:
+    """The parameters of a flow mean nothing to another one."""
+    return key == "flow" and above.get("name", below.get("name")) != below.get("name")

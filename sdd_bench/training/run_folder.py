@@ -134,7 +134,11 @@ def read_run(folder: Path) -> RunRecord:
     except OSError as error:
         raise TrainingError(f"{folder} is no training run: {RUN_NAME} can't be read ({error.strerror}).") from error
     except ValidationError as error:
-        raise TrainingError(f"{path}: edited, damaged, or of another version: {error.errors()[0]['msg']}.") from error
+        problems = [": ".join(filter(None, (".".join(map(str, e["loc"])), e["msg"]))) for e in error.errors()]
+        raise TrainingError(
+            "\n  - ".join([f"{path}: edited, damaged, or of another version:", *problems])
+            + "\nTrain in another folder, or resume this run with the version that made it."
+        ) from error
 
 
 def _differences(old: RunRecord, new: RunRecord) -> list[str]:

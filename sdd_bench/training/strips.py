@@ -26,6 +26,7 @@ def draw_strip(
     pairs: list[ValidationPair],
     epoch: int,
     device: torch.device,
+    align_once: bool = False,
 ) -> None:
     """Draws a row per sample: input, output, reblurred, GT, deformed GT, mask and defocus map.
 
@@ -39,10 +40,11 @@ def draw_strip(
         pairs: samples; the middle of the first few is drawn.
         epoch: decides which loss there is.
         device: where the modules are.
+        align_once: whether the recipe learns from ground truths that were deformed before.
     """
     from matplotlib.figure import Figure
 
-    rows = [_panels(objective, network, reblurring, pair, epoch, device) for pair in pairs[:_SAMPLES]]
+    rows = [_panels(objective, network, reblurring, pair, epoch, device, align_once) for pair in pairs[:_SAMPLES]]
     figure = Figure(figsize=(2.2 * len(_TITLES), 2.35 * len(rows)), dpi=110, layout="constrained")
     grid = figure.subplots(len(rows), len(_TITLES), squeeze=False)
     for axes, (pair, panels) in zip(grid, zip(pairs, rows, strict=False), strict=True):
@@ -71,12 +73,17 @@ def _panels(
     pair: ValidationPair,
     epoch: int,
     device: torch.device,
+    align_once: bool,
 ) -> list[np.ndarray | None]:
-    blurry, sharp = (_cut(picture)[None].to(device) for picture in (pair.blurry, pair.gt))
+    pictures = (pair.blurry, pair.gt, pair.target, pair.valid[None])
+    blurry, sharp, target, valid = (_cut(picture)[None].to(device) for picture in pictures)
     training = network.training
     network.eval()
     with torch.no_grad():
-        step = objective(network, reblurring, blurry, sharp, epoch)
+        if align_once:
+            step = objective(network, reblurring, blurry, target, epoch, valid)
+        else:
+            step = objective(network, reblurring, blurry, sharp, epoch)
         reblurred = step.reblurred
         shown = reblurred is not None and reblurred.weights is not None
         radius = defocus_map(reblurred)[0, 0].cpu().numpy() if reblurred is not None and shown else None

@@ -24,10 +24,12 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from sdd_bench.alignment.flow import FlowBackend, flow
+from sdd_bench.datasets.dataset import open_dataset
 from sdd_bench.device import find_device
 from sdd_bench.errors import TrainingError, WeightsError
 from sdd_bench.io.state_dicts import write_state_dict
 from sdd_bench.training import checkpoints
+from sdd_bench.training.aligned import Align, align_training
 from sdd_bench.training.data import TrainingCrops, batches, validation_pairs
 from sdd_bench.training.log import Log
 from sdd_bench.training.networks import make_network, make_reblurring
@@ -37,7 +39,7 @@ from sdd_bench.training.progress import steps_shown
 from sdd_bench.training.recipe import FlowSettings
 from sdd_bench.training.run_folder import WEIGHTS_NAME, RunRecord, TrainingSettings, check_run, write_run
 from sdd_bench.training.strips import draw_strip
-from sdd_bench.training.validation import Align, load_validation, validate
+from sdd_bench.training.validation import load_validation, validate
 
 
 class TrainingResult(NamedTuple):
@@ -93,7 +95,8 @@ def _train(fabric: Fabric, settings: TrainingSettings, record: RunRecord, align:
     if settings.start_from is not None:
         checkpoints.load_weights(settings.start_from, network)
     pairs = validation_pairs(settings.dataset, recipe.validation.share, settings.seed)
-    crops = TrainingCrops(settings.dataset, recipe.data, settings.seed, frozenset(pair.stem for pair in pairs))
+    held_back = frozenset(pair.stem for pair in pairs)
+    crops = TrainingCrops(settings.dataset, recipe.data, settings.seed, held_back, out / "aligned")
     steps = len(batches(len(crops), recipe.optimiser.batch, settings.seed, 0, fabric.global_rank, fabric.world_size))
     estimate = _flow(recipe.objective.flow, str(device)) if recipe.objective.deform else None
     objective = Objective(recipe.objective, estimate, recipe.optimiser.reblurring_alone)
@@ -102,6 +105,10 @@ def _train(fabric: Fabric, settings: TrainingSettings, record: RunRecord, align:
         if fabric.is_global_zero:
             write_run(out, record)
         validation = load_validation(pairs, recipe.validation.crop, align, out / "validation")
+        if recipe.data.align_once:
+            training = open_dataset(settings.dataset, "train")
+            some = [training[stem] for stem in crops.stems]
+            align_training(some, align, crops.aligned, max(settings.workers, 1), settings.progress)
 
     state: dict[str, Any] = {"epoch": 0, "step": 0, "sums": {}, "seconds": 0.0, "best": None, "rows": []}
     found = checkpoints.find(out, "last")
@@ -142,9 +149,11 @@ def _train(fabric: Fabric, settings: TrainingSettings, record: RunRecord, align:
                 num_workers=settings.workers,
                 pin_memory=device.type == "cuda",
             )
-            for names, blurry, sharp in loader:
+            for names, *pictures in loader:
+                blurry, sharp, counted = (picture.to(device) for picture in pictures)
                 torch.manual_seed(_mixed(settings.seed, epoch, state["step"], fabric.global_rank))
-                step = objective(network, reblurring, blurry.to(device), sharp.to(device), epoch)
+                known = counted if recipe.data.align_once else None
+                step = objective(network, reblurring, blurry, sharp, epoch, known)
                 grown = min((epoch * steps + state["step"] + 1) / max(recipe.optimiser.warm_up, 1), 1.0)
                 for group in optimiser.param_groups:
                     group["lr"] = rate * grown
@@ -258,7 +267,8 @@ def _strip(
         return None
     path = settings.out / "strips" / f"epoch_{epoch + 1:04d}.png"
     reblurring = modules["reblurring"].module if "reblurring" in modules else None
-    draw_strip(path, objective, modules["network"].module, reblurring, validation, epoch, device)
+    once = settings.recipe.data.align_once
+    draw_strip(path, objective, modules["network"].module, reblurring, validation, epoch, device, align_once=once)
     return path
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -17,12 +15,8 @@ from sdd_bench.errors import TrainingError
 from sdd_bench.io.atomic import atomic_path
 from sdd_bench.metrics.fidelity import psnr
 from sdd_bench.models.padding import reflect, round_up
+from sdd_bench.training.aligned import Align, Image
 from sdd_bench.training.data import ValidationPair, middle
-
-Image: TypeAlias = NDArray[np.float32]
-Align: TypeAlias = Callable[[Image, Image], tuple[Image, NDArray[np.bool_]]]
-"""From a blurry and a sharp picture, H x W x 3 float32: the sharp one deformed towards the blurry one, and H x W bool,
-the pixels that count."""
 
 
 def load_validation(pairs: list[Pair], crop: int | None, align: Align, kept: Path) -> list[ValidationPair]:

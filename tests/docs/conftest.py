@@ -204,7 +204,7 @@ def work(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
         "SYNTH_SETTINGS": "settings.json",
         "TRAIN_REFERENCE_DEVICE": "cpu",
         "TRAIN_REFERENCE_CHANGES": "data.crop=64 data.repeat=1 optimiser.epochs=1 optimiser.batch=1 "
-        "objective.initial_epochs=0 objective.reblurring.width=4 validation.crop=64",
+        "optimiser.reblurring_alone=0 objective.initial_epochs=0 objective.reblurring.width=4 validation.crop=64",
     }.items():
         monkeypatch.setenv(f"SDD_BENCH_{name}", value)
     # Networks as small as these only wait for each other on several threads.

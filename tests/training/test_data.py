@@ -17,7 +17,7 @@ from sdd_bench.training.recipe import DataSettings
 
 
 def crops(folder, seed=0, held_back=frozenset(), **settings):
-    return TrainingCrops(folder, DataSettings(**({"crop": 32} | settings)), seed, frozenset(held_back))
+    return TrainingCrops(folder, DataSettings(**({"crop": 32} | settings)), seed, frozenset(held_back), folder / "none")
 
 
 def test_a_crop_depends_on_seed_epoch_and_number_alone(pairs):

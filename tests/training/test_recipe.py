@@ -9,7 +9,9 @@ ABLATIONS = {"plain", "no-deform", "no-cycle", "no-mask", "no-reblur", "no-isotr
 
 
 def test_all_recipes_of_the_papers_and_releases_are_there():
-    assert {"jdrl-paper", "jdrl-release", "rgl-paper", "rgl-release", "tiny"} | ABLATIONS == set(recipe_names())
+    assert {"jdrl-paper", "jdrl-release", "rgl-paper", "rgl-release", "align-once", "tiny"} | ABLATIONS == set(
+        recipe_names()
+    )
     assert set(METHODS.values()) <= set(recipe_names())
 
 
@@ -132,3 +134,14 @@ def test_no_rate_but_a_positive_finite_one_is_taken(rate):
     else:
         with pytest.raises(TrainingError, match=r"optimiser\.learning_rate"):
             get_recipe("jdrl", {"optimiser.learning_rate": rate})
+
+
+def test_another_flow_does_not_inherit_the_parameters_of_the_one_it_replaces(tmp_path):
+    assert get_recipe("tiny").objective.flow.parameters
+    assert get_recipe("tiny", {"objective.flow.name": "dis"}) == get_recipe("tiny")
+    other = get_recipe("tiny", {"objective.flow.name": "pwcnet"}).objective.flow
+    assert (other.name, other.parameters) == ("pwcnet", {})
+    given = {"objective.flow.parameters": {"some": 1}, "objective.flow.name": "pwcnet"}
+    assert get_recipe("tiny", given).objective.flow.parameters == {"some": 1}
+    (tmp_path / "mine.yaml").write_text("base: tiny\nobjective: {flow: {name: pwcnet}}")
+    assert get_recipe(tmp_path / "mine.yaml").objective.flow == other
