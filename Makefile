@@ -14,7 +14,7 @@ test: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/pytest --numprocesses=2 --dist=loadfile
+	$(VENV)/bin/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 # Always from scratch: a page that is not read again does not warn again.
 docs: $(VENV)/.installed-docs

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,6 +8,11 @@ from hypothesis import settings
 # The first example of a property often pays for an import or a cache; that is no failure.
 settings.register_profile("sdd-bench", deadline=None)
 settings.load_profile("sdd-bench")
+
+# On small tensors, threads that spin for a core which others use cost far more than they give. It is said here, before
+# any test imports PyTorch, which asks for it only then, and also holds in the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -18,12 +24,12 @@ def empty_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture
-def one_torch_thread() -> Iterator[None]:
-    """On small tensors, threads that wait for a core which others use cost far more than they give."""
+def two_torch_threads() -> Iterator[None]:
+    """For what must not depend on the number of threads, or notes it."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(2)
     yield
     torch.set_num_threads(before)
 

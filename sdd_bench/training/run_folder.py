@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sdd_bench.datasets.manifest import read_manifest
 from sdd_bench.device import DeviceName
 from sdd_bench.errors import TrainingError
-from sdd_bench.io.atomic import write_json
+from sdd_bench.io.atomic import remove_leftovers, write_json
 from sdd_bench.training.recipe import Recipe
 
 RUN_NAME = "run.json"
@@ -114,11 +114,13 @@ def check_run(settings: TrainingSettings) -> RunRecord:
 
 
 def write_run(folder: Path, record: RunRecord) -> None:
-    """Makes a folder that of a run.
+    """Makes a folder that of a run, without the half-written files of a run that was killed in it.
 
     Raises:
         OutputError: it can't be written.
     """
+    for place in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
+        remove_leftovers(place, older_than=0)
     write_json(folder / RUN_NAME, record.model_dump(mode="json"))
 
 

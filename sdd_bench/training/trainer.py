@@ -105,10 +105,11 @@ def _train(fabric: Fabric, settings: TrainingSettings, record: RunRecord, align:
         if fabric.is_global_zero:
             write_run(out, record)
         validation = load_validation(pairs, recipe.validation.crop, align, out / "validation")
-        if recipe.data.align_once:
-            training = open_dataset(settings.dataset, "train")
-            some = [training[stem] for stem in crops.stems]
-            align_training(some, align, crops.aligned, max(settings.workers, 1), settings.progress)
+    if recipe.data.align_once:
+        training = open_dataset(settings.dataset, "train")
+        own = [training[stem] for stem in crops.stems[fabric.global_rank :: fabric.world_size]]
+        align_training(own, align, crops.aligned, max(settings.workers, 1), settings.progress and fabric.is_global_zero)
+        fabric.barrier()
 
     state: dict[str, Any] = {"epoch": 0, "step": 0, "sums": {}, "seconds": 0.0, "best": None, "rows": []}
     found = checkpoints.find(out, "last")

@@ -18,7 +18,7 @@ from sdd_bench.alignment.pwcnet import PwcNetFlow
 from sdd_bench.errors import AlignmentError, WeightsError
 from sdd_bench.io.hashing import sha256
 
-pytestmark = pytest.mark.usefixtures("pwcnet_cache", "one_torch_thread")
+pytestmark = pytest.mark.usefixtures("pwcnet_cache")
 
 
 @contextmanager

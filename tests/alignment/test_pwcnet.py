@@ -25,7 +25,7 @@ from sdd_bench.alignment.pwcnet_grids import full_flow, resize_picture, warp_fea
 from sdd_bench.alignment.pwcnet_network import correlate
 from sdd_bench.errors import AlignmentError, WeightsError
 
-pytestmark = pytest.mark.usefixtures("pwcnet_cache", "one_torch_thread")
+pytestmark = pytest.mark.usefixtures("pwcnet_cache")
 NAMES = ["pwcnet-ptlflow", "pwc-default"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -189,10 +189,8 @@ def _weights(folder: Path) -> None:
 
 
 @pytest.fixture
-def work(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def work(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the template as the current folder, and settings that make every command small."""
-    import torch
-
     folder = tmp_path / "work"
     shutil.copytree(template, folder)
     monkeypatch.chdir(folder)
@@ -207,11 +205,7 @@ def work(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
         "optimiser.reblurring_alone=0 objective.initial_epochs=0 objective.reblurring.width=4 validation.crop=64",
     }.items():
         monkeypatch.setenv(f"SDD_BENCH_{name}", value)
-    # Networks as small as these only wait for each other on several threads.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield folder
-    torch.set_num_threads(threads)
+    return folder
 
 
 @pytest.fixture

@@ -238,7 +238,7 @@ def test_the_blurry_input_of_a_focal_stack_is_no_ground_truth_though_it_is_that_
     assert len(check_predictions(folder, stack, [get_protocol(DEFAULT_PROTOCOL)], progress=False)) == len(stems)
 
 
-def test_a_result_has_its_cost_only_beside_the_predictions_that_were_timed(prepared, tmp_path, one_torch_thread):
+def test_a_result_has_its_cost_only_beside_the_predictions_that_were_timed(prepared, tmp_path):
     import torch
 
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 3, 3, padding=1))

@@ -83,14 +83,14 @@ def but_for_the_run(result):
     return result.model_dump_json(exclude={"run"})
 
 
-def test_worker_processes_give_the_same_result(prepared, folder, tmp_path):
+def test_worker_processes_give_the_same_result(prepared, folder, tmp_path, two_torch_threads):
     alone = evaluate(folder, prepared, "jdrl2022-dis", cache=tmp_path / "one", progress=False)
     workers = evaluate(folder, prepared, "jdrl2022-dis", cache=tmp_path / "two", workers=2, progress=False)
     assert but_for_the_run(workers) == but_for_the_run(alone)
 
 
 def test_a_cluster_gives_the_same_result_though_its_workers_run_in_another_folder(
-    prepared, folder, tmp_path, monkeypatch
+    prepared, folder, tmp_path, monkeypatch, two_torch_threads
 ):
     distributed = pytest.importorskip("distributed", reason="Dask is an extra")
     alone = evaluate(folder, prepared, "jdrl2022-dis", cache=tmp_path / "one", progress=False)

@@ -10,8 +10,6 @@ from sdd_bench import models
 from sdd_bench.errors import ModelError, WeightsError
 from sdd_bench.models import checkpoints
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
-
 
 class Code:
     def __init__(self, marker):

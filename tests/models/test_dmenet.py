@@ -13,8 +13,6 @@ import torch
 from sdd_bench import models
 from sdd_bench.errors import ModelError
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
-
 ENCODER = {1: (3, 64, 2), 2: (64, 128, 2), 3: (128, 256, 4), 4: (256, 512, 4), 5: (512, 512, 4)}
 DECODER = {"u3": (1024, 256), "u2": (512, 128), "u1": (256, 64)}
 ROOT = "main_net/defocus_net"

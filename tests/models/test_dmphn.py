@@ -46,7 +46,6 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.mark.usefixtures("one_torch_thread")
 def test_the_hierarchy_is_that_of_the_release_patch_by_patch(folder):
     """The levels written out once more, with every patch cut by its place in the picture."""
     network = models.load_checkpoint("dmphn", folder)
@@ -86,7 +85,6 @@ def test_a_set_that_is_not_whole_or_not_this_one_is_refused(folder, tmp_path):
 
 
 @pytest.mark.skipif(not RELEASE.is_dir(), reason="needs the released weights and results of ../shared/data/dmphn")
-@pytest.mark.usefixtures("one_torch_thread")
 def test_released_weights_give_the_released_result():
     """In the middle columns, which a strip of the picture gives as the whole one: its cuts are at the same places.
 

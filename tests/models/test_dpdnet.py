@@ -12,8 +12,6 @@ import pytest
 from sdd_bench import models
 from sdd_bench.errors import ModelError
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
-
 LAYERS = [
     *[(3, 3, 64), (3, 64, 64), (3, 64, 128), (3, 128, 128), (3, 128, 256), (3, 256, 256), (3, 256, 512), (3, 512, 512)],
     *[(3, 512, 1024), (3, 1024, 1024)],

@@ -9,8 +9,6 @@ from sdd_bench.errors import ModelError
 from sdd_bench.models import ifan
 from sdd_bench.models.checkpoints import blank
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
-
 
 def convolution(name, given, made, size=3):
     return {f"{name}.weight": (made, given, size, size), f"{name}.bias": (made,)}

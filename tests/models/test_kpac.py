@@ -13,8 +13,6 @@ import pytest
 from sdd_bench import models
 from sdd_bench.errors import ModelError
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
-
 
 def shapes(levels):
     """Of the list in the release's file, written down from ``model.py``; a layer's weight comes before its bias."""

@@ -9,8 +9,6 @@ from sdd_bench.models import mprnet
 from sdd_bench.models.checkpoints import blank
 from sdd_bench.models.patches import COLUMNS, ROWS, halve, rejoin
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
-
 
 @pytest.fixture(scope="module")
 def network():

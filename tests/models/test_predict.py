@@ -261,10 +261,10 @@ def test_all_pictures_that_can_not_be_read_are_listed_before_any_work(pictures, 
 # What it takes.
 
 
-def test_the_record_counts_the_parameters_and_names_the_machine_of_the_times(prepared, tmp_path):
+def test_the_record_counts_the_parameters_and_names_the_machine_of_the_times(prepared, tmp_path, two_torch_threads):
     record = predict(Brighter(), prepared, tmp_path / "out", progress=False)
     assert record.parameters == 1
-    assert record.timing == Timing(machine=processor_name(), threads=torch.get_num_threads())
+    assert record.timing == Timing(machine=processor_name(), threads=2)
     times = [1e6 * row.seconds / (row.size[0] * row.size[1]) for row in record.pictures]
     assert record.cost.seconds_per_megapixel == pytest.approx(np.median(times), rel=1e-3)
     assert (record.cost.machine, record.cost.threads) == (record.timing.machine, record.timing.threads)

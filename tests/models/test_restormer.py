@@ -2,14 +2,11 @@
 
 from itertools import pairwise
 
-import pytest
 import torch
 
 from sdd_bench import models
 from sdd_bench.models import restormer
 from sdd_bench.models.checkpoints import blank
-
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
 def test_names_and_shapes_are_those_of_the_release():

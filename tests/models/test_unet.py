@@ -9,8 +9,6 @@ from sdd_bench.errors import ModelError
 from sdd_bench.models.checkpoints import blank
 from sdd_bench.models.unet import upsample
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
-
 
 def test_names_and_shapes_are_those_of_the_release():
     found = {name: tuple(tensor.shape) for name, tensor in blank("unet").state_dict().items()}

@@ -9,9 +9,15 @@ ABLATIONS = {"plain", "no-deform", "no-cycle", "no-mask", "no-reblur", "no-isotr
 
 
 def test_all_recipes_of_the_papers_and_releases_are_there():
-    assert {"jdrl-paper", "jdrl-release", "rgl-paper", "rgl-release", "align-once", "tiny"} | ABLATIONS == set(
-        recipe_names()
-    )
+    assert {
+        "jdrl-paper",
+        "jdrl-release",
+        "rgl-paper",
+        "rgl-release",
+        "align-once",
+        "tiny",
+        "tiny-rgl",
+    } | ABLATIONS == set(recipe_names())
     assert set(METHODS.values()) <= set(recipe_names())
 
 

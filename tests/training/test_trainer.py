@@ -3,11 +3,6 @@ import errno
 import hashlib
 import json
 import os
-import pickle
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +10,9 @@ import torch
 from safetensors.torch import load_file
 
 from sdd_bench.errors import ModelError, OutputError, TrainingError, WeightsError
-from sdd_bench.leaderboard.reference import align_for_validation
 from sdd_bench.models import load_checkpoint
 from sdd_bench.training import checkpoints
+from sdd_bench.training.run_folder import check_run, write_run
 from sdd_bench.training.trainer import train
 
 OWN = """
@@ -85,7 +80,7 @@ def test_every_kind_of_recipe_trains(settings, name):
     assert np.isfinite([row["loss"] for row in result.log]).all()
 
 
-def test_two_runs_are_the_same_to_the_bit_and_another_seed_is_not(settings):
+def test_two_runs_are_the_same_to_the_bit_and_another_seed_is_not(settings, two_torch_threads):
     first, again, other = (train(settings(out=o, seed=s), as_it_is).folder for o, s in (("a", 0), ("b", 0), ("c", 1)))
     assert same(weights(first), weights(again))
     assert not same(weights(first), weights(other))
@@ -120,49 +115,6 @@ def test_ctrl_c_finishes_the_step_and_the_same_call_goes_on_to_the_bit(settings,
     assert log(whole.folder)[0]["loss"] == log(resumed.folder)[0]["loss"]
 
 
-RUN = """
-import sys, pickle
-from pathlib import Path
-sys.path.insert(0, {tests!r})
-from test_trainer import as_it_is
-from sdd_bench.training.trainer import train
-if __name__ == "__main__":
-    train(pickle.loads(Path(sys.argv[1]).read_bytes()), as_it_is)
-"""
-
-
-def in_a_process(settings, script):
-    """Starts a run in a process of its own: alike in all that is global to one, such as what set threads before."""
-    chosen = script.with_name(f"{settings.out.name}.pkl")
-    chosen.write_bytes(pickle.dumps(settings))
-    return subprocess.Popen([sys.executable, str(script), str(chosen)])
-
-
-def test_kill_9_loses_at_most_the_epoch_and_changes_nothing(settings, tmp_path):
-    script = tmp_path / "run_it.py"
-    script.write_text(RUN.format(tests=str(Path(__file__).parent)))
-    whole, killed = (settings(out=out, changes={"optimiser.epochs": 4}) for out in ("whole", "killed"))
-    process = in_a_process(killed, script)
-    while process.poll() is None and not (killed.out / "last.json").is_file():
-        time.sleep(0.01)
-    process.kill()
-    assert process.wait() == -9, "it ended before it was killed"
-    assert len(log(killed.out)) < 4
-    assert [in_a_process(each, script).wait() for each in (whole, killed)] == [0, 0]
-    assert same(weights(whole.out), weights(killed.out))
-    assert (whole.out / "best.json").read_bytes() == (killed.out / "best.json").read_bytes()
-    assert not list(killed.out.rglob(".sdd-bench-tmp-*"))
-
-
-def test_two_processes_train_as_one(settings, own):
-    changes = {"optimiser.epochs": 1}
-    alone = train(settings("plain", out="alone", model=own, options={}, changes=changes), align_for_validation)
-    both = train(settings("plain", out="both", model=own, options={}, changes=changes, devices=2), align_for_validation)
-    for name, tensor in weights(alone.folder).items():
-        torch.testing.assert_close(weights(both.folder)[name], tensor, rtol=0, atol=1e-6)
-    assert float(log(both.folder)[0]["loss"]) == pytest.approx(float(log(alone.folder)[0]["loss"]), rel=1e-4)
-
-
 def test_bfloat16_trains_close_to_single_precision(settings):
     single = train(settings(out="single"), as_it_is)
     half = train(settings(out="half", precision="bf16-mixed"), as_it_is)
@@ -195,6 +147,16 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(settings, monkeypatch):
     after = checkpoints.find(first.folder, "last") / "state.pt"
     assert hashlib.sha256(after.read_bytes()).hexdigest() == before
     assert len(train(settings("plain", changes={"optimiser.epochs": 3}), as_it_is).log) == 3
+
+
+def test_what_a_killed_run_left_half_written_is_gone_when_it_goes_on(settings):
+    made = settings("plain")
+    record = check_run(made)
+    for name in (".sdd-bench-tmp-1.json", "strips/.sdd-bench-tmp-2.png"):
+        (made.out / name).parent.mkdir(parents=True, exist_ok=True)
+        (made.out / name).touch()
+    write_run(made.out, record)
+    assert [path.name for path in made.out.rglob("*") if path.is_file()] == ["run.json"]
 
 
 def test_a_run_is_only_resumed_as_what_it_was(settings):

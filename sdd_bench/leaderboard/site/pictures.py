@@ -24,7 +24,7 @@ from sdd_bench.leaderboard.site.picture_files import (
     picture_name,
     scored_sha256,
 )
-from sdd_bench.parallel import map_items
+from sdd_bench.parallel import WorkerPool, map_items, worker_pool
 
 ERROR_SCALE = 0.2
 """Absolute error that full colour stands for in every error map of every site: methods added later can be compared."""
@@ -82,30 +82,32 @@ def add_pictures(
         name: _jobs(computed[name], folder, _dataset_of(computed[name], datasets), cache or weights.cache_folder())
         for name, folder in predictions.items()
     }
-    for name, of_entry in jobs.items():
-        entry = computed[name]
-        images = {}
-        with file_batch() as batch:
-            written: set[str] = set()
-            for drawing, drawn in map_items(
-                draw,
-                [_Drawing(job, longest_side) for job in of_entry],
-                workers=workers,
-                describe=f"drawing {entry.method.label}",
-                progress=progress,
-                label=_label,
-            ):
-                names = {layer: picture_name(data) for layer, data in drawn.files.items()}
-                for layer, data in drawn.files.items():
-                    path = picture_file(site, names[layer])
-                    if names[layer] not in written and not path.is_file():
-                        batch.write_bytes(path, data)
-                    written.add(names[layer])
-                images[drawing.job.pair.stem] = ImagePictures.model_validate(
-                    {"size": drawn.size, "shown": drawn.shown, "flow_scale": drawn.flow_scale, "files": names}
-                )
-            listed = EntryPictures(scored_sha256=scored_sha256(entry), error_scale=ERROR_SCALE, images=images)
-            batch.write_bytes(list_file(site, entry), listed.to_json().encode())
+    with worker_pool(workers) as pool:
+        for name, of_entry in jobs.items():
+            drawings = [_Drawing(job, longest_side) for job in of_entry]
+            _add_entry(site, computed[name], drawings, pool, progress)
+
+
+def _add_entry(
+    site: Path, entry: ComputedEntry, drawings: Sequence[_Drawing], workers: WorkerPool, progress: bool
+) -> None:
+    images = {}
+    with file_batch() as batch:
+        written: set[str] = set()
+        for drawing, drawn in map_items(
+            draw, drawings, workers=workers, describe=f"drawing {entry.method.label}", progress=progress, label=_label
+        ):
+            names = {layer: picture_name(data) for layer, data in drawn.files.items()}
+            for layer, data in drawn.files.items():
+                path = picture_file(site, names[layer])
+                if names[layer] not in written and not path.is_file():
+                    batch.write_bytes(path, data)
+                written.add(names[layer])
+            images[drawing.job.pair.stem] = ImagePictures.model_validate(
+                {"size": drawn.size, "shown": drawn.shown, "flow_scale": drawn.flow_scale, "files": names}
+            )
+        listed = EntryPictures(scored_sha256=scored_sha256(entry), error_scale=ERROR_SCALE, images=images)
+        batch.write_bytes(list_file(site, entry), listed.to_json().encode())
 
 
 def draw(drawing: _Drawing) -> Drawn:

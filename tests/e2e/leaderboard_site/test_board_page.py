@@ -216,20 +216,3 @@ def test_on_a_narrow_screen_numbers_come_right_after_names(open_page, site, widt
     assert ("trained_on" in shown) == (width > 600)
     status = page.locator("#board tbody tr").first.locator(".badge:visible")
     assert (status.count(), status.inner_text()) == (1, "self-reported")
-
-
-def test_a_long_table_comes_in_parts_and_the_plot_reaches_all_of_it(open_page, large_site):
-    page = open_page(large_site.board())
-    assert page.locator(ROWS).count() == 100
-    assert page.locator("#count").inner_text() == "500 methods"
-    page.locator(".scroll.tall").evaluate("box => { box.scrollTop = box.scrollHeight }")
-    page.locator("#board tbody tr").nth(150).wait_for(state="visible")
-    page.locator("#plot a.point").first.focus()
-    page.keyboard.press("Home")
-    page.keyboard.press("Enter")
-    assert page.locator(":focus").inner_text().startswith("method 4")
-    heading(page, "method").get_by_role("button").click()
-    assert names(page)[0] == "method 000"
-    page.get_by_label("Filter").fill("method 49")
-    expected = [f"method {number:03}" for number in range(500) if "49" in f"{number:03}"]
-    assert sorted(names(page)) == expected

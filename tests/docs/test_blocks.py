@@ -1,12 +1,16 @@
-"""Every command in the documentation runs, in a small folder that has the names which the documentation uses.
+"""Every command and all Python in the documentation run, in a small folder with the names that it uses.
 
 ``sdd-bench`` runs as it stands, and has to succeed. ``make`` and ``pip`` would change the machine: their targets and
 packages have to exist. Benchmarks take hours: their own parsers parse their command lines (`test_benchmarks.py`). A
 block under ``<!-- not run: REASON -->`` is parsed.
+
+Python runs one page's blocks after the other, in one namespace. A block under ``<!-- not run: the package NAME -->`` is
+compiled, and runs where that package is installed.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shlex
@@ -117,6 +121,24 @@ def run(words, block):
     else:
         pytest.fail(f"{place}: no one knows how to check {shlex.join(words)}")
     return ""
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # of mlcroissant's own libraries
+def test_all_python_runs(python_page, blocks, reasons, work):
+    names = {"__name__": "documented"}
+    for block in blocks[python_page]:
+        if block.language != "python":
+            continue
+        place = f"{block.page}:{block.line}"
+        code = compile(block.text, place, "exec")
+        assert not block.reason or reasons.fullmatch(block.reason), f"{place}: {block.reason}"
+        if block.reason:
+            package = block.reason.rpartition(" ")[2]
+            assert f"import {package}" in block.text, f"{place}: does not use {package}"
+            if importlib.util.find_spec(package) is None:
+                continue
+        if not re.match(r"# infer\.py\n", block.text):  # a program, which a command runs
+            exec(code, names)
 
 
 def test_every_block_says_what_it_is(blocks):
