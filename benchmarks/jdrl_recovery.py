@@ -33,7 +33,7 @@ from sdd_bench import open_dataset, prepare, synthesize
 from sdd_bench.datasets.scenes import SceneSettings
 from sdd_bench.evaluation.protocol import get_protocol
 from sdd_bench.evaluation.references import align_reference
-from sdd_bench.io.atomic import write_json
+from sdd_bench.io.atomic import atomic_path, write_json
 from sdd_bench.metrics import fidelity
 from sdd_bench.metrics.deformation import deformation
 from sdd_bench.models import load_checkpoint
@@ -48,6 +48,8 @@ REPORT = Path(__file__).parents[1] / "docs" / "studies" / "jdrl_recovery.md"
 STRENGTHS = {"mild": (0.015, 5.0, 0.7), "middle": (0.03, 12.0, 1.5), "strong": (0.05, 20.0, 3.0)}
 FINER = {"finest_scale": 0, "variational_refinement_iterations": 20}
 """Dense inverse search down to full resolution, with more refinement than its preset."""
+ALONE = 0.25
+"""Epochs in which the reblurring module learns alone, as a share of those of the network."""
 MAIN = ("plain", "ceiling", "align-once", "no-reblur", "jdrl", "jdrl-0.1", "rgl", "rgl-0.1")
 """Trained at every strength."""
 ABLATIONS = ("no-deform-0.1", "no-cycle-0.1", "no-isotropic-0.1", "no-weights-0.1", "no-mask-0.1", "no-guidance-0.1")
@@ -61,16 +63,13 @@ class Variant:
     Attributes:
         recipe: its name.
         changes: of it.
-        alone: epochs in which the reblurring module learns alone, as a share of those of the network.
     """
 
     recipe: str
     changes: Mapping[str, Any] = field(default_factory=dict)
-    alone: float = 0.25
 
 
-# Seeds that are no mere target stay small; those of a module that learns alone do not, and the estimator, which has to
-# follow them, upsets the network.
+# Seeds that are no mere target stay small. Large ones, which the estimator has to follow, upset the network.
 GENTLE = {"objective.reblurring.weight": 0.1, "objective.guidance.detach": False}
 
 VARIANTS = {
@@ -79,9 +78,9 @@ VARIANTS = {
         name: Variant(name.removesuffix("-0.1"), {"objective.reblurring.weight": 0.1})
         for name in ("jdrl-0.1", *ABLATIONS[:-1])
     },
-    "rgl-0.1": Variant("rgl", {**GENTLE, "objective.guidance.weight": 0.01}, alone=0),
+    "rgl-0.1": Variant("rgl", {**GENTLE, "objective.guidance.weight": 0.01}),
     # RGL's network with JDRL's loss: what the estimator is worth as mere layers.
-    "no-guidance-0.1": Variant("rgl", {**GENTLE, "objective.guidance.weight": 0.0}, alone=0),
+    "no-guidance-0.1": Variant("rgl", {**GENTLE, "objective.guidance.weight": 0.0}),
 }
 
 
@@ -194,7 +193,7 @@ def run(folder: Path, budget: Budget, strength: str, method: str, seed: int, dev
         changes["objective.reblurring.width"] = budget.reblurring_width
         # A module that has to begin with a say learns identity kernels first, which hold the output at the input. Its
         # epochs alone come on top: the network has as many steps as with every other method.
-        changes["optimiser.reblurring_alone"] = alone = round(variant.alone * epochs)
+        changes["optimiser.reblurring_alone"] = alone = round(ALONE * epochs)
         changes["optimiser.epochs"] = changes["validation.every"] = epochs + alone
         changes["optimiser.halve_every"] += alone
     recipe = get_recipe(variant.recipe, {**changes, **variant.changes})
@@ -247,12 +246,21 @@ def run(folder: Path, budget: Budget, strength: str, method: str, seed: int, dev
     return found
 
 
-def interval(values: list[float], digits: int) -> str:
-    """Mean with the half-width of its 95 % interval by Student's t."""
-    if len(values) < 2:
-        return f"{values[0]:.{digits}f}"
-    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
-    return f"{np.mean(values):.{digits}f} ± {half:.{digits}f}"
+def half_width(values: list[float]) -> float:
+    """Of the 95 % interval of the mean by Student's t."""
+    return float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+
+
+def interval(values: list[float], digits: int, sign: str = "") -> str:
+    """Mean with its 95 % interval, if there is more than one value."""
+    mean = f"{np.mean(values):{sign}.{digits}f}"
+    return mean if len(values) < 2 else f"{mean} ± {half_width(values):.{digits}f}"
+
+
+def differences(runs: list[dict[str, Any]], strength: str, method: str) -> list[float]:
+    """PSNR of a method less that of `jdrl-0.1`, seed by seed, where both were run."""
+    of = {(r["method"], r["seed"]): r["psnr"] for r in runs if r["strength"] == strength}
+    return [of[m, s] - of["jdrl-0.1", s] for m, s in of if m == method and ("jdrl-0.1", s) in of]
 
 
 def gaps(runs: list[dict[str, Any]], strength: str, method: str, score: str) -> list[float]:
@@ -274,8 +282,8 @@ def table(runs: list[dict[str, Any]]) -> str:
             "",
             f"Input: {of[0]['input_psnr']:.2f} dB, SSIM {of[0]['input_ssim']:.4f}.",
             "",
-            "| method | seeds | PSNR, dB | SSIM | gap recovered, PSNR | gap recovered, SSIM | moved, px | s/run |",
-            "|---|---|---|---|---|---|---|---|",
+            "| method | seeds | PSNR, dB | less `jdrl-0.1` | SSIM | gap, PSNR | gap, SSIM | moved, px | s/run |",
+            "|---|---|---|---|---|---|---|---|---|",
         ]
         for method in (*MAIN, *ABLATIONS):
             own = [r for r in of if r["method"] == method]
@@ -285,13 +293,47 @@ def table(runs: list[dict[str, Any]]) -> str:
             shown = [interval(g, 2) if g and method not in ("plain", "ceiling") else "" for g in recovered]
             moved = [r["deformation"] for r in own if r["deformation"] is not None]
             shown_moved = f"{np.mean(moved):.2f}" if moved else "not determined"
+            against = differences(runs, strength, method) if method != "jdrl-0.1" else []
             lines.append(
                 f"| {method} | {len(own)} | {interval([r['psnr'] for r in own], 2)} "
+                f"| {interval(against, 2, '+') if against else ''} "
                 f"| {interval([r['ssim'] for r in own], 4)} | {shown[0]} | {shown[1]} "
                 f"| {shown_moved} | {np.mean([r['seconds'] for r in own]):.0f} |"
             )
         lines.append("")
     return "\n".join(lines)
+
+
+def draw(runs: list[dict[str, Any]], path: Path) -> None:
+    """PSNR at the strongest misalignment, a dot per seed, and means against strength."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4), dpi=110, layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    strong = [run for run in runs if run["strength"] == "strong"]
+    blurry = strong[0]["input_psnr"]
+    of = {m: [r["psnr"] for r in strong if r["method"] == m] for m in (*MAIN, *ABLATIONS)}
+    means = {method: float(np.mean(values)) for method, values in of.items() if values}
+    low = [method for method, mean in means.items() if mean < blurry - 1]
+    shown = sorted(means.keys() - set(low), key=means.__getitem__)
+    for row, method in enumerate(shown):
+        left.plot(of[method], [row] * len(of[method]), "o", color="tab:blue", alpha=0.6, markersize=6)
+        left.plot(means[method], row, "|", color="black", markersize=14)
+    left.axvline(blurry, color="gray", linestyle=":")
+    left.text(blurry, len(shown) - 1, " blurry input", color="gray", fontsize=8)
+    left.set(yticks=range(len(shown)), yticklabels=shown, xlabel="PSNR against the truth, dB (a dot per seed, | mean)")
+    beyond = ", ".join(f"{method} {means[method]:.1f}" for method in low)
+    left.set_title(f"strong; not in the picture: {beyond} dB", fontsize=9)
+    for method in MAIN:
+        of_method = [(r["strength"], r["psnr"]) for r in runs if r["method"] == method]
+        values = {STRENGTHS[s][1]: np.mean([v for t, v in of_method if t == s]) for s in dict(of_method)}
+        if len(values) > 1:
+            right.plot(sorted(values), [values[shift] for shift in sorted(values)], "o-", label=method)
+    right.axhline(blurry, color="gray", linestyle=":", label="blurry input")
+    right.set(xlabel="shift to ±, px", ylabel="PSNR, dB", xticks=[s[1] for s in STRENGTHS.values()])
+    right.legend(fontsize=8)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", pil_kwargs={"optimize": True})
 
 
 def main() -> None:
@@ -303,7 +345,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="STRENGTH:METHOD; default: all")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1, help="on a processor")
-    parser.add_argument("--write", action="store_true", help=f"put the tables into {REPORT.name}")
+    parser.add_argument("--write", action="store_true", help=f"put tables and figure into {REPORT.name}")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(options.threads)
@@ -321,6 +363,7 @@ def main() -> None:
     runs = [json.loads(path.read_bytes()) for path in sorted((options.out / "runs").glob("*.json"))]
     print(table(runs))
     if options.write:
+        draw(runs, REPORT.with_suffix(".png"))
         text = REPORT.read_text("utf-8")
         start, end = "<!-- tables -->\n", "<!-- end of tables -->"
         before, _, rest = text.partition(start)

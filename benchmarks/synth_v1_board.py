@@ -74,24 +74,27 @@ def untrained(folder: str, how: str, **about: str | int) -> Method:
     return Method(folder, (f"sdd-bench predict {how} --dataset {DATASET} --out predictions/{folder}",), dict(about))
 
 
-def network(method: str, settings: str) -> Method:
-    """The U-Net, trained by one of the reference methods."""
-    folder, model = f"unet-{method}", "unet-rgl" if method == "rgl" else "unet"
+def network(method: str, settings: str, recipe: str | None = None) -> Method:
+    """The U-Net, trained by one of the reference methods, or by a recipe of it that has another name."""
+    folder, model = f"unet-{recipe or method}", "unet-rgl" if method == "rgl" else "unet"
     weights = f"training/{folder}/weights.safetensors"
+    chosen = f"--method {method}" if recipe is None else f"--recipe {recipe}"
     trained = (
-        f"OMP_NUM_THREADS=1 sdd-bench train-reference {DATASET} --out training/{folder} --method {method} "
+        f"OMP_NUM_THREADS=1 sdd-bench train-reference {DATASET} --out training/{folder} {chosen} "
         f"{TRAINING} {settings}".strip()
     )
+    variant = SIZE if recipe is None else f"{recipe}, {SIZE}"
     options = "--option width=8 --option residual=true"
     predicted = untrained(folder, f"--model {model} --checkpoint {weights} {options} --device cpu").commands
     about = {"name": "UNet", "framework": None if method == "plain" else method}
-    return Method(folder, (trained, *predicted), {**about, "variant": SIZE, "trained_on": BENCHMARK}, weights)
+    return Method(folder, (trained, *predicted), {**about, "variant": variant, "trained_on": BENCHMARK}, weights)
 
 
 METHODS = [
     untrained("input", '--command "cp {input_image} {output_image}"', name="blurry input", parameters=0),
     *(untrained(name, f"--model {name}", name=name) for name in CLASSICAL),
     network("plain", EPOCHS),
+    network("plain", EPOCHS, recipe="align-once"),
     network("jdrl", f"{ALONE} {DEFORMED}"),
     network("rgl", f"{EPOCHS} {DEFORMED} {GUIDANCE}"),
 ]

@@ -146,9 +146,13 @@ class Objective:
         epoch: int,
     ) -> Step:
         with torch.no_grad():
-            stages, _ = self._deblur(network, blurry, epoch)
+            stages, seeds = self._deblur(network, blurry, epoch)
         reblurred = cast(Reblurred, reblurring(stages[0], blurry))
         terms = {"reblurring": weight * charbonnier(blurry, reblurred.picture)}
+        guidance = self.settings.guidance
+        if guidance is not None and not guidance.detach and seeds is not None:
+            # Alone, seeds grow without bound, and the estimator could not follow them without upsetting the network.
+            terms["defocus_map"] = guidance.weight * charbonnier(seeds.float(), reblurred.seeds.float())
         return _step(terms, stages[0], sharp, None, reblurred)
 
 

@@ -117,6 +117,23 @@ def test_gradients_reach_network_and_reblurring_module_and_no_flow(batch):
     assert all(p.grad is not None for module in (network, reblurring) for p in module.parameters())
 
 
+@pytest.mark.parametrize("detach", [False, True])
+def test_alone_it_learns_from_the_estimator_only_where_its_seeds_are_no_mere_target(batch, detach):
+    torch.manual_seed(0)
+    reblurring, network = ReblurringNetwork(width=4), create("unet-rgl", width=2).eval()
+    changes = {"objective.initial_epochs": 0, "objective.guidance.weight": 0.01, "objective.guidance.detach": detach}
+    step = objective("rgl", changes, reblurring_alone=1)(network, reblurring, *batch, epoch=0)
+    expected = 0.5 * charbonnier(batch[0], step.reblurred.picture)
+    if not detach:
+        with torch.no_grad():
+            seeds = network(batch[0], with_seeds=True)[1]
+        expected = expected + 0.01 * charbonnier(seeds, step.reblurred.seeds)
+    torch.testing.assert_close(step.loss, expected)
+    step.loss.backward()
+    assert all(parameter.grad is not None for parameter in reblurring.parameters())
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
 @pytest.mark.parametrize("initial", [0, 3])
 def test_the_reblurring_module_may_learn_alone_between_the_initial_epochs_and_the_others(batch, initial):
     torch.manual_seed(0)
