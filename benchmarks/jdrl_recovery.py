@@ -31,9 +31,8 @@ from scipy import stats
 
 from sdd_bench import open_dataset, prepare, synthesize
 from sdd_bench.datasets.scenes import SceneSettings
-from sdd_bench.evaluation.protocol import get_protocol
-from sdd_bench.evaluation.references import align_reference
 from sdd_bench.io.atomic import atomic_path, write_json
+from sdd_bench.leaderboard.reference import align_for_validation
 from sdd_bench.metrics import fidelity
 from sdd_bench.metrics.deformation import deformation
 from sdd_bench.models import load_checkpoint
@@ -53,7 +52,7 @@ ALONE = 0.25
 MAIN = ("plain", "ceiling", "align-once", "no-reblur", "jdrl", "jdrl-0.1", "rgl", "rgl-0.1")
 """Trained at every strength."""
 ABLATIONS = ("no-deform-0.1", "no-cycle-0.1", "no-isotropic-0.1", "no-weights-0.1", "no-mask-0.1", "no-guidance-0.1")
-"""Of `jdrl-0.1`, trained at the strongest misalignment only."""
+"""Of `jdrl-0.1`, the last of `rgl-0.1`; trained at the strongest misalignment only."""
 
 
 @dataclass(frozen=True)
@@ -105,12 +104,6 @@ BUDGETS = {
     "laptop": Budget(8, 16, (320, 256), 192, 1, 24, 8, 4, 16, 5e-4),
     "gpu": Budget(32, 64, (512, 384), 256, 4, 60, 20, 8, 80, 3e-4),
 }
-
-
-def align(blurry: np.ndarray, sharp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """As `sdd-v1` does."""
-    reference = align_reference(get_protocol("sdd-v1"), blurry, sharp)
-    return reference.deformed, reference.valid
 
 
 def scenes(folder: Path, budget: Budget, strength: str, test: int, train_scenes: int, seed: int) -> Path:
@@ -213,7 +206,7 @@ def run(folder: Path, budget: Budget, strength: str, method: str, seed: int, dev
             strips_every=epochs,
             progress=False,
         ),
-        align,
+        align_for_validation,
     )
     built = "unet-rgl" if recipe.objective.guidance is not None else "unet"
     network = load_checkpoint(built, result.weights)
@@ -246,15 +239,13 @@ def run(folder: Path, budget: Budget, strength: str, method: str, seed: int, dev
     return found
 
 
-def half_width(values: list[float]) -> float:
-    """Of the 95 % interval of the mean by Student's t."""
-    return float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
-
-
 def interval(values: list[float], digits: int, sign: str = "") -> str:
-    """Mean with its 95 % interval, if there is more than one value."""
+    """Mean with the half-width of its 95 % interval by Student's t, if there is more than one value."""
     mean = f"{np.mean(values):{sign}.{digits}f}"
-    return mean if len(values) < 2 else f"{mean} ± {half_width(values):.{digits}f}"
+    if len(values) < 2:
+        return mean
+    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
+    return f"{mean} ± {half:.{digits}f}"
 
 
 def differences(runs: list[dict[str, Any]], strength: str, method: str) -> list[float]:
@@ -350,7 +341,9 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(options.threads)
     budget = BUDGETS[options.budget]
-    everything = [f"{strength}:{method}" for strength in reversed(STRENGTHS) for method in (*MAIN, *ABLATIONS)]
+    *weaker, strongest = STRENGTHS
+    everything = [f"{strongest}:{method}" for method in (*MAIN, *ABLATIONS)]
+    everything += [f"{strength}:{method}" for strength in reversed(weaker) for method in MAIN]
     for seed in range(options.seeds):
         for each in options.only or everything:
             strength, _, method = each.partition(":")

@@ -46,50 +46,45 @@ def align_training(pairs: Sequence[Pair], align: Align, folder: Path, workers: i
     missing = [pair for pair in pairs if not _path(folder, pair.stem).is_file()]
     one = partial(_align_one, align=align, folder=folder)
     done = map_items(one, missing, workers=workers, describe="aligning", progress=progress, label=lambda p: p.stem)
-    for _ in done:
-        pass
-    lost = [pair.stem for pair in pairs if not _open(folder, pair.stem)[..., -1].any()]
-    if lost:
+    if lost := [pair.stem for pair, kept in done if not kept]:
         raise TrainingError(
             f"nothing of {', '.join(lost)} could be aligned, so nothing could be learned from it. Look at it with: "
             "sdd-bench analyze DATASET --split train. Leave it out when preparing, or train with another recipe."
         )
 
 
-def read_aligned(folder: Path, stem: str, window: Window) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """A part of a pair, without reading the rest.
+def open_aligned(folder: Path, stem: str) -> NDArray[Any]:
+    """What `align_training` kept of a pair, H x W x 7 uint16: nothing of it is read before it is asked for."""
+    opened: NDArray[Any] = np.load(_path(folder, stem), mmap_mode="r", allow_pickle=False)
+    return opened
+
+
+def part_of(stored: NDArray[Any], window: Window) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A part of a pair.
 
     Args:
-        folder: of `align_training`.
-        stem: of the pair.
+        stored: of `open_aligned`.
         window: rows and columns.
 
     Returns:
         The blurry picture and the deformed ground truth, 3 x h x w float32 in [0, 1]; and 1 x h x w bool, the pixels
         that count.
     """
-    part = np.array(_open(folder, stem)[window])
+    part = np.array(stored[window])
     colours = torch.from_numpy(part[..., :6].astype(np.float32) / np.float32(_PEAK)).permute(2, 0, 1)
     return colours[:3], colours[3:], torch.from_numpy(part[None, ..., -1] > 0)
 
 
-def aligned_size(folder: Path, stem: str) -> tuple[int, int]:
-    """(height, width) of a pair, pixels."""
-    height, width, _ = _open(folder, stem).shape
-    return height, width
-
-
-def _align_one(pair: Pair, align: Align, folder: Path) -> None:
+def _align_one(pair: Pair, align: Align, folder: Path) -> bool:
+    """Whether anything of it counts; if not, nothing is kept."""
     blurry = pair.blur()
     deformed, counted = align(blurry, pair.gt())
+    if not counted.any():
+        return False
     values = np.concatenate([blurry, deformed, counted[..., None]], 2, dtype=np.float32)
     with atomic_path(_path(folder, pair.stem)) as temporary, temporary.open("wb") as file:
         np.save(file, np.rint(np.clip(values, 0, 1) * _PEAK).astype(np.uint16))
-
-
-def _open(folder: Path, stem: str) -> NDArray[Any]:
-    opened: NDArray[Any] = np.load(_path(folder, stem), mmap_mode="r", allow_pickle=False)
-    return opened
+    return True
 
 
 def _path(folder: Path, stem: str) -> Path:

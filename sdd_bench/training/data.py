@@ -14,7 +14,7 @@ from sdd_bench.datasets.dataset import Pair, open_dataset
 from sdd_bench.datasets.manifest import DatasetManifest, PairRecord, patch_path, read_manifest
 from sdd_bench.datasets.pack import PACK_NAME
 from sdd_bench.errors import ProblemsError, TrainingError
-from sdd_bench.training.aligned import Window, aligned_size, read_aligned
+from sdd_bench.training.aligned import Window, open_aligned, part_of
 from sdd_bench.training.recipe import DataSettings
 
 _NAMED = 8  # problems of one kind that a report names
@@ -82,17 +82,10 @@ class TrainingCrops(TorchDataset[Crop]):
         self._pack = None
         self._files: list[tuple[str, str]] = []
         self._numbers: list[int] = []
-        problems: list[str] = []
-        if settings.align_once:
-            problems += [
-                f"{record.stem}: there are patches alone, and data.align_once needs the full image"
-                for record in records
-                if record.patches and record.image("blur") == patch_path("blur", record.stem, record.patches[0].index)
-            ]
-            records = [record.model_copy(update={"patches": ()}) for record in records]
         self.stems = [record.stem for record in records]
-        problems += _too_small(records, manifest, settings.crop)
-        if any(record.patches for record in records) and (folder / PACK_NAME).is_file():
+        problems = [*_too_small(records, manifest, settings)]
+        patches = not settings.align_once and any(record.patches for record in records)
+        if patches and (folder / PACK_NAME).is_file():
             from sdd_bench.datasets.patch_data import PackedPatches
 
             self._pack = PackedPatches(folder)
@@ -100,7 +93,7 @@ class TrainingCrops(TorchDataset[Crop]):
             places = enumerate(self._pack.names)
             self._numbers = [number for number, name in places if name.rpartition("_")[0] in wanted]
         else:
-            self._files = [files for record in records for files in _files(record)]
+            self._files = [files for record in records for files in _files(record, patches)]
             paths = [path for files in self._files for path in files]
             problems += [f"{path}: missing" for path in paths if not (folder / path).is_file()]
         if problems:
@@ -115,9 +108,9 @@ class TrainingCrops(TorchDataset[Crop]):
         number = place.number // self.settings.repeat
         if self.settings.align_once:
             stem = self.stems[number]
-            height, width = aligned_size(self.aligned, stem)
-            window, turned = self._drawn(rng, height, width)
-            blurry, sharp, counted = map(turned, read_aligned(self.aligned, stem, window))
+            stored = open_aligned(self.aligned, stem)
+            window, turned = self._drawn(rng, *stored.shape[:2])
+            blurry, sharp, counted = map(turned, part_of(stored, window))
             return Crop(stem, blurry, sharp, counted)
         name, *pictures = self._read(number)
         (rows, columns), turned = self._drawn(rng, *pictures[0].shape[1:])
@@ -225,19 +218,21 @@ def middle(picture: np.ndarray, side: int | None) -> np.ndarray:
     return np.ascontiguousarray(picture[top : top + side, left : left + side])
 
 
-def _files(record: PairRecord) -> Iterator[tuple[str, str]]:
-    if not record.patches:
+def _files(record: PairRecord, patches: bool) -> Iterator[tuple[str, str]]:
+    if not patches or not record.patches:
         yield record.image("blur"), record.image("gt")
+        return
     for patch in record.patches:
         yield patch_path("blur", record.stem, patch.index), patch_path("gt", record.stem, patch.index)
 
 
-def _too_small(records: list[PairRecord], manifest: DatasetManifest, crop: int) -> Iterator[str]:
-    patch = manifest.preset.patch_size
-    if patch is not None and patch < crop and any(record.patches for record in records):
+def _too_small(records: list[PairRecord], manifest: DatasetManifest, settings: DataSettings) -> Iterator[str]:
+    patch, crop = manifest.preset.patch_size, settings.crop
+    whole = [record for record in records if settings.align_once or not record.patches]
+    if patch is not None and patch < crop and len(whole) < len(records):
         yield f"patches of {patch} x {patch} pixels are smaller than the crop of {crop}; use data.crop={patch}"
-    for record in records:
-        if not record.patches and min(record.size) < crop:
+    for record in whole:
+        if min(record.size) < crop:
             yield f"{record.stem}: {record.size[0]} x {record.size[1]} pixels are less than the crop of {crop}"
 
 

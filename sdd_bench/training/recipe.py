@@ -44,7 +44,8 @@ class GuidanceSettings(_Record):
 
     weight: float = Field(default=0.5, ge=0)
     detach: bool = Field(
-        default=True, description="the seeds are a target; the release lets the gradient into them too"
+        default=True,
+        description="the seeds are a target; the release lets the gradient into them too (here also in epochs alone)",
     )
 
 
@@ -171,7 +172,8 @@ def get_recipe(name: str | Path, changes: Mapping[str, Any] | None = None) -> Re
 
     Args:
         name: one of `recipe_names`, a method of `METHODS`, or the path of a YAML file.
-        changes: values by dotted name, for example ``{"objective.mask": "none", "optimiser.epochs": 20}``.
+        changes: values by dotted name, for example ``{"objective.mask": "none", "optimiser.epochs": 20}``. Another flow
+            begins from its own defaults, here as in a file.
 
     Raises:
         TrainingError: the name is unknown, the file can't be read, or a setting is unknown or out of its range; all

@@ -119,6 +119,7 @@ def write_run(folder: Path, record: RunRecord) -> None:
     Raises:
         OutputError: it can't be written.
     """
+    # Whatever their age: a run is written to by one call at a time.
     for place in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
         remove_leftovers(place, older_than=0)
     write_json(folder / RUN_NAME, record.model_dump(mode="json"))

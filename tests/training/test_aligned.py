@@ -1,10 +1,12 @@
+import shutil
+
 import numpy as np
 import pytest
 import torch
 
 from sdd_bench import open_dataset
 from sdd_bench.errors import ProblemsError, TrainingError
-from sdd_bench.training.aligned import align_training, aligned_size, read_aligned
+from sdd_bench.training.aligned import align_training, open_aligned, part_of
 from sdd_bench.training.data import Place, TrainingCrops
 from sdd_bench.training.losses import charbonnier
 from sdd_bench.training.objective import Objective
@@ -42,13 +44,13 @@ def aligned(training_pairs, tmp_path):
 
 def test_a_window_holds_the_pictures_to_half_a_step_of_16_bits(aligned, training_pairs):
     pair = training_pairs[0]
-    blurry, sharp, counted = read_aligned(aligned, pair.stem, CORNER)
+    blurry, sharp, counted = part_of(open_aligned(aligned, pair.stem), CORNER)
     assert torch.equal(blurry, torch.from_numpy(pair.blur()[CORNER]).permute(2, 0, 1))
     expected = torch.from_numpy(pair.gt()[CORNER] / 2).permute(2, 0, 1)
     torch.testing.assert_close(sharp, expected, atol=0.51 / 65535, rtol=0)
     assert counted.shape == (1, 32, 32)
     assert counted.all()
-    assert aligned_size(aligned, pair.stem) == (96, 128)
+    assert open_aligned(aligned, pair.stem).shape[:2] == (96, 128)
 
 
 def test_overshoots_are_cut_off(training_pairs, tmp_path):
@@ -56,7 +58,7 @@ def test_overshoots_are_cut_off(training_pairs, tmp_path):
         return sharp * 3 - 1, np.ones(sharp.shape[:2], bool)
 
     align_training(training_pairs[:1], beyond, tmp_path, workers=1, progress=False)
-    _, sharp, _ = read_aligned(tmp_path, training_pairs[0].stem, CORNER)
+    _, sharp, _ = part_of(open_aligned(tmp_path, training_pairs[0].stem), CORNER)
     expected = np.clip(training_pairs[0].gt()[CORNER] * 3 - 1, 0, 1)
     np.testing.assert_allclose(sharp.permute(1, 2, 0), expected, atol=1e-5)
 
@@ -73,6 +75,7 @@ def test_pairs_that_nothing_could_be_aligned_of_are_all_named(training_pairs, tm
         align_training(training_pairs[:2], nowhere, tmp_path, workers=1, progress=False)
     for pair in training_pairs[:2]:
         assert pair.stem in str(error.value)
+    assert not list(tmp_path.iterdir())  # to be refused again, not taken for aligned
 
 
 def crops(folder, aligned, **settings):
@@ -86,7 +89,7 @@ def test_crops_come_from_full_images_and_what_counts_is_turned_with_them(pairs, 
     shares = []
     for place in (Place(epoch, number) for epoch in range(4) for number in range(15)):
         crop = data[place]
-        whole = read_aligned(aligned, crop.name, (slice(None), slice(None)))
+        whole = part_of(open_aligned(aligned, crop.name), (slice(None), slice(None)))
         # Each pixel of the crop, and the mark of whether it counts, is one of the picture's.
         of_picture = {tuple(values) for values in torch.cat([part.float() for part in whole]).flatten(1).T.tolist()}
         of_crop = torch.cat([crop.blurry, crop.sharp, crop.counted.float()]).flatten(1).T.tolist()
@@ -104,6 +107,14 @@ def test_without_it_everything_counts(pairs, tmp_path):
 def test_full_images_that_are_missing_or_too_small_are_told_before_any_work(pairs, tmp_path):
     with pytest.raises(ProblemsError, match="less than the crop of 100"):
         crops(pairs, tmp_path, crop=100)
+    dataset = shutil.copytree(pairs, tmp_path / "dataset")
+    gone = [f"train/blur/{stem}.png" for stem in open_dataset(pairs, "train").stems[:2]]
+    for name in gone:
+        (dataset / name).unlink()
+    with pytest.raises(ProblemsError) as error:
+        crops(dataset, tmp_path)
+    assert all(f"{name}: missing" in str(error.value) for name in gone)
+    assert len(crops(dataset, tmp_path, align_once=False)) > 0  # from patches, which are all there
 
 
 def test_pixels_that_do_not_count_teach_nothing():
