@@ -54,7 +54,13 @@ def main() -> None:
             torch.cuda.synchronize()
         return time.perf_counter() - begun
 
-    sides = {"explicit kernels": lambda image, seeds, radii: peer(image, seeds), "ring sums": isotropic_blur}
+    sides = {
+        "explicit kernels": lambda image, seeds, radii, fused: peer(image, seeds),
+        "ring sums": isotropic_blur,
+        "fused": lambda image, seeds, radii, fused: isotropic_blur(image, seeds, radii, fused=True),
+    }
+    if options.device != "cuda":
+        del sides["fused"]
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for repeat in range(options.repeats + 1):
         for name, blur in sides.items():
@@ -67,8 +73,10 @@ def main() -> None:
     print("|---|---|---|")
     for name, taken in seconds.items():
         print(f"| {name} | {1 / statistics.median(taken):.3f} | {1 / min(taken):.3f} |")
-    ratio = statistics.median(a / b for a, b in zip(*seconds.values(), strict=True))
-    print(f"Ring sums: {ratio:.2f} times as many steps (median of turns).")
+    slow, *ours = sides
+    for name in ours:
+        ratio = statistics.median(a / b for a, b in zip(seconds[slow], seconds[name], strict=True))
+        print(f"{name}: {ratio:.2f} times as many steps (median of turns).")
 
 
 if __name__ == "__main__":

@@ -35,6 +35,9 @@ import click
     show_default=True,
     help="Of the arithmetic; bf16-mixed is faster on a GPU.",
 )
+@click.option(
+    "--fused-reblurring", is_flag=True, help="Reblur by kernels written for GPUs: same result, less time and memory."
+)
 @click.option("--loaders", default=0, show_default=True, type=click.IntRange(0), help="Processes that load crops.")
 @click.option("--workers", default=1, show_default=True, help="Processes that score the test split.")
 @click.option("--strips-every", default=10, show_default=True, type=click.IntRange(0), help="Epochs; 0 draws none.")
@@ -62,6 +65,7 @@ def train_reference(
     device: Literal["auto", "cpu", "cuda"],
     devices: int,
     precision: Literal["32-true", "bf16-mixed"],
+    fused_reblurring: bool,
     loaders: int,
     workers: int,
     strips_every: int,
@@ -96,6 +100,7 @@ def train_reference(
         workers=workers,
         strips_every=strips_every,
         evaluate=evaluate,
+        fused_reblurring=fused_reblurring,
     )
     console = Console()
     training = result.training

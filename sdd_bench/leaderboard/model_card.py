@@ -11,6 +11,7 @@ from sdd_bench.io.hashing import sha256
 from sdd_bench.leaderboard.costs import with_cost
 from sdd_bench.leaderboard.escape import markdown_text
 from sdd_bench.leaderboard.records import Method
+from sdd_bench.training.networks import trained_name
 from sdd_bench.training.run_folder import read_run
 from sdd_bench.training.trainer import TrainingResult
 
@@ -24,8 +25,7 @@ def write_model_card(folder: Path, training: TrainingResult, evaluation: Evaluat
         evaluation: of its predictions for the test split.
     """
     run = read_run(folder)
-    guided = run.recipe.objective.guidance is not None
-    name = f"{run.model}-rgl" if guided and ":" not in run.model else run.model
+    name = trained_name(run.model, run.recipe)
     options = "".join(f" --option {key}={value}" for key, value in run.options.items())
     # The weight file knows the options of a network that has a name.
     given = options if ":" in run.model else ""

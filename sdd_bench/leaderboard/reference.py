@@ -66,6 +66,7 @@ def train_reference(
     strips_every: int = 10,
     evaluate: bool = True,
     progress: bool = True,
+    fused_reblurring: bool = False,
 ) -> ReferenceResult:
     """Train a network with misaligned pairs, run it over the test split and score it; an interrupted run goes on.
 
@@ -90,6 +91,7 @@ def train_reference(
         strips_every: epochs between sample strips; 0 draws none.
         evaluate: whether to predict, score and enter the test split at the end.
         progress: show progress on the terminal.
+        fused_reblurring: reblur by kernels written for GPUs; the result is the same but for rounding.
 
     Raises:
         TrainingError: settings do not fit, the folder holds another run, or the loss is not finite.
@@ -97,6 +99,7 @@ def train_reference(
         DatasetError: no such dataset, or it has no test split to score.
         ProblemsError: the dataset lacks files, or they are too small.
         WeightsError: the flow's weights are missing.
+        DeviceError: there is no such device, or reblurring can't be fused on it.
         KeyboardInterrupt: Ctrl-C; the step was finished and saved.
     """
     from sdd_bench.training.run_folder import TrainingSettings
@@ -120,6 +123,7 @@ def train_reference(
             workers=loaders,
             strips_every=strips_every,
             progress=progress,
+            fused_reblurring=fused_reblurring,
         ),
         align_for_validation,
     )
@@ -192,9 +196,7 @@ def _score(
     # Their record holds the hash of the weights: what other weights made before is replaced, the rest is kept.
     network = trained(folder)
     record = read_record(predictions) if predictions.is_dir() else None
-    stale = record is not None and (
-        network.checkpoint is None or record.settings.checkpoint_sha256 != sha256(network.checkpoint)
-    )
+    stale = record is not None and record.settings.checkpoint_sha256 != sha256(network.checkpoint)
     predict(
         network.model,
         dataset,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import sys
@@ -18,6 +19,7 @@ from sdd_bench.models.loading import Facts, Loaded, facts_of, with_random_weight
 if TYPE_CHECKING:
     from torch import nn
 
+_RGL = "-rgl"  # behind a name; no class can be called that
 _SHOWN = 3  # problems that a message names
 
 
@@ -27,7 +29,7 @@ def load_own(
     """Import a class (or a function that makes a network), make a network of it and load its weights, strictly.
 
     Args:
-        spec: ``module:Class``; the module may lie in the current folder.
+        spec: ``module:Class`` or ``module:Class-rgl``; the module may lie in the current folder.
         checkpoint: of tensors by the network's names for them; nothing in it is run.
         options: keyword arguments of the class.
         random_weights: do without a checkpoint.
@@ -59,10 +61,14 @@ def load_own(
 def find_own(spec: str) -> Any:
     """Import what ``module:Class`` names; the module may lie in the current folder.
 
+    ``module:Class-rgl`` is the class as RGL trains it, behind estimator and fusion block.
+
     Raises:
         ModelError: no such module or class, or its name is none.
     """
     module_name, _, attribute = spec.partition(":")
+    if attribute.endswith(_RGL):
+        return _guided(find_own(spec.removesuffix(_RGL)))
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)  # stays: the module may import its neighbours only when it runs
@@ -79,6 +85,19 @@ def find_own(spec: str) -> Any:
         known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
         raise ModelError(unknown_name(f"class or function of {module_name}", attribute, known))
     return build
+
+
+def _guided(build: Any) -> Any:
+    from torch import nn
+
+    from sdd_bench.models.guided import guided
+
+    @functools.wraps(build)
+    def build_guided(**options: Any) -> Any:
+        made = build(**options)
+        return guided(made) if isinstance(made, nn.Module) else made
+
+    return build_guided
 
 
 def _load(network: nn.Module, checkpoint: Path, spec: str) -> None:

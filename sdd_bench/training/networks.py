@@ -11,7 +11,6 @@ from sdd_bench.errors import TrainingError
 from sdd_bench.models import MODELS, create, entry
 from sdd_bench.models.guided import guided
 from sdd_bench.models.own_network import find_own
-from sdd_bench.training.checkpoints import load_weights
 from sdd_bench.training.initialisation import initialise
 from sdd_bench.training.reblurring_network import ReblurringNetwork
 from sdd_bench.training.recipe import Recipe
@@ -53,17 +52,22 @@ def make_network(model: str, options: dict[str, Any], recipe: Recipe) -> nn.Modu
     return guided(network) if recipe.objective.guidance is not None else network
 
 
+def trained_name(model: str, recipe: Recipe) -> str:
+    """What `sdd-bench predict` knows the network by that a recipe makes of a model."""
+    return f"{model}-rgl" if recipe.objective.guidance is not None else model
+
+
 class Trained(NamedTuple):
     """A trained network as `sdd_bench.predict` takes it.
 
     Attributes:
-        model: its name, or itself where no name leads to it.
-        checkpoint: file of its weights; None where the network itself is given.
+        model: its name.
+        checkpoint: file of its weights.
         options: it is made with.
     """
 
-    model: str | nn.Module
-    checkpoint: Path | None
+    model: str
+    checkpoint: Path
     options: dict[str, Any]
 
 
@@ -79,20 +83,20 @@ def trained(run: Path) -> Trained:
     record, weights = read_run(run), run / WEIGHTS_NAME
     if not weights.is_file():
         raise TrainingError(f"{run}: the run is not finished: it has no {WEIGHTS_NAME}. Resume it first.")
-    if record.recipe.objective.guidance is None:
-        return Trained(record.model, weights, record.options)
-    if ":" not in record.model:
-        return Trained(f"{record.model}-rgl", weights, record.options)
-    network = make_network(record.model, record.options, record.recipe)
-    load_weights(weights, network)
-    return Trained(network, None, {})
+    return Trained(trained_name(record.model, record.recipe), weights, record.options)
 
 
-def make_reblurring(recipe: Recipe) -> ReblurringNetwork | None:
-    """Makes the reblurring module of a recipe with fresh weights, None where it has none."""
+def make_reblurring(recipe: Recipe, *, fused: bool = False) -> ReblurringNetwork | None:
+    """Makes the reblurring module of a recipe with fresh weights, None where it has none.
+
+    Args:
+        recipe: says which.
+        fused: see `sdd_bench.training.reblurring.isotropic_blur`.
+    """
     if recipe.objective.reblurring is None:
         return None
-    made = ReblurringNetwork(recipe.objective.reblurring.kernels, recipe.objective.reblurring.width)
+    settings = recipe.objective.reblurring
+    made = ReblurringNetwork(settings.kernels, settings.width, fused=fused)
     initialise(made, "xavier" if recipe.optimiser.initialisation == "release" else "he")
     return made
 

@@ -11,7 +11,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from sdd_bench.device import one_thread
-from sdd_bench.errors import TrainingError
+from sdd_bench.errors import DeviceError, TrainingError
 from sdd_bench.models.isotropic_kernels import seed_channels
 from sdd_bench.models.rings import rings_up_to
 
@@ -22,7 +22,7 @@ _CPU_STEP = 8192
 _GPU_STEP = 1 << 19
 
 
-def isotropic_blur(image: torch.Tensor, seeds: torch.Tensor, radii: int = 8) -> torch.Tensor:
+def isotropic_blur(image: torch.Tensor, seeds: torch.Tensor, radii: int = 8, *, fused: bool = False) -> torch.Tensor:
     """Blurs a picture with isotropic kernels of several radii, each pixel with its own kernels.
 
     Kernel i = 2 ... `radii` has (2i - 1) x (2i - 1) entries and i seeds a_0 ... a_{i-1}, of which the absolute value
@@ -39,6 +39,8 @@ def isotropic_blur(image: torch.Tensor, seeds: torch.Tensor, radii: int = 8) -> 
         image: N x C x H x W, any range.
         seeds: N x (2 + 3 + ... + radii) x H x W, the seeds of kernel 2, then those of kernel 3, and so on; any sign.
         radii: number of results; the largest kernel has radius `radii` - 1 pixels. At least 2.
+        fused: compute in three kernels written for GPUs (by Triton), which keep hardly more than results and
+            gradients in memory. The result is the same but for rounding.
 
     Returns:
         N x radii x C x H x W: the picture itself, then blurred by kernel 2, 3, ... . Both arguments are taken to the
@@ -46,12 +48,41 @@ def isotropic_blur(image: torch.Tensor, seeds: torch.Tensor, radii: int = 8) -> 
 
     Raises:
         TrainingError: shapes or devices do not fit, or the dtype is not a floating-point one.
+        DeviceError: `fused` where that can't be, see `require_fused`.
     """
     _check(image, seeds, radii)
+    if fused:
+        require_fused(image.device.type)
     dtype = torch.promote_types(torch.promote_types(image.dtype, seeds.dtype), torch.float32)
     with torch.autocast(image.device.type, enabled=False), one_thread():
-        blurred: torch.Tensor = _IsotropicBlur.apply(image.to(dtype), seeds.to(dtype), radii)
+        image, seeds = image.to(dtype), seeds.to(dtype)
+        if fused:
+            from sdd_bench.training.fused_reblurring import fused_isotropic_blur
+
+            return fused_isotropic_blur(image, seeds, radii)
+        blurred: torch.Tensor = _IsotropicBlur.apply(image, seeds, radii)
     return blurred
+
+
+def require_fused(device: str) -> None:
+    """Makes sure that `isotropic_blur` can be fused.
+
+    Args:
+        device: type of the device to compute on, as torch names it.
+
+    Raises:
+        DeviceError: it is no GPU, or Triton is not installed. (With TRITON_INTERPRET=1 in the environment Triton
+            computes on a processor, very slowly: for tests.)
+    """
+    try:
+        import triton
+    except ImportError as error:
+        raise DeviceError(
+            "fused reblurring needs Triton, which plain installs of PyTorch bring on Linux; it is not installed here "
+            f"({error}). Leave it out: the result is the same."
+        ) from error
+    if device != "cuda" and not triton.knobs.runtime.interpret:
+        raise DeviceError(f"fused reblurring is for GPUs, not for {device}. Leave it out: the result is the same.")
 
 
 class _IsotropicBlur(torch.autograd.Function):

@@ -40,15 +40,19 @@ class ReblurringNetwork(nn.Module):
     radius 7 and no shares, and ``kernels="free"``, one kernel of 15 x 15 values that need not be isotropic.
     """
 
-    def __init__(self, kernels: KernelName = "isotropic", width: int = 64, radii: int = 8) -> None:
+    def __init__(
+        self, kernels: KernelName = "isotropic", width: int = 64, radii: int = 8, *, fused: bool = False
+    ) -> None:
         """Weights are as PyTorch makes them; see `sdd_bench.training.initialisation`.
 
         Args:
             kernels: which kernels.
             width: channels of both branches, 64 in the paper.
             radii: number of isotropic kernels, the picture itself included.
+            fused: see `isotropic_blur`; kernels of free values are blurred with as ever.
         """
         super().__init__()
+        self.fused = fused
         self.kernels = kernels
         self.radii = radii
         channels = {"isotropic": seed_channels(radii), "single": radii, "free": _FREE_SIDE**2}[kernels]
@@ -70,9 +74,10 @@ class ReblurringNetwork(nn.Module):
             return Reblurred(_free_blur(picture, exact), seeds, None)
         if self.shares is None:
             smaller = exact.new_zeros(len(exact), seed_channels(self.radii - 1), *exact.shape[2:])
-            return Reblurred(isotropic_blur(picture, torch.cat([smaller, exact], 1), self.radii)[:, -1], seeds, None)
+            blurred = isotropic_blur(picture, torch.cat([smaller, exact], 1), self.radii, fused=self.fused)
+            return Reblurred(blurred[:, -1], seeds, None)
         shares = self.shares(both).float().softmax(1)
-        blurred = isotropic_blur(picture, exact, self.radii)
+        blurred = isotropic_blur(picture, exact, self.radii, fused=self.fused)
         return Reblurred((shares[:, :, None] * blurred).sum(1), seeds, shares)
 
 

@@ -37,6 +37,7 @@ class TrainingSettings(NamedTuple):
         workers: processes that load crops; 0 loads them in this one.
         strips_every: epochs between sample strips; 0 draws none.
         progress: show progress on the terminal.
+        fused_reblurring: see `sdd_bench.training.reblurring.isotropic_blur`.
     """
 
     dataset: Path
@@ -52,6 +53,7 @@ class TrainingSettings(NamedTuple):
     workers: int
     strips_every: int
     progress: bool
+    fused_reblurring: bool = False
 
 
 class RunRecord(BaseModel):

@@ -32,10 +32,11 @@ from sdd_bench.training import checkpoints
 from sdd_bench.training.aligned import Align, align_training
 from sdd_bench.training.data import TrainingCrops, batches, validation_pairs
 from sdd_bench.training.log import Log
-from sdd_bench.training.networks import make_network, make_reblurring
+from sdd_bench.training.networks import make_network, make_reblurring, trained_name
 from sdd_bench.training.objective import Objective
 from sdd_bench.training.processes import launch_all
 from sdd_bench.training.progress import steps_shown
+from sdd_bench.training.reblurring import require_fused
 from sdd_bench.training.recipe import FlowSettings
 from sdd_bench.training.run_folder import WEIGHTS_NAME, RunRecord, TrainingSettings, check_run, write_run
 from sdd_bench.training.strips import draw_strip
@@ -71,9 +72,12 @@ def train(settings: TrainingSettings, align: Align) -> TrainingResult:
     Raises:
         TrainingError: settings do not fit the dataset, the folder holds another run, or the loss is not finite.
         ProblemsError: the dataset lacks files, or they are too small.
+        DeviceError: there is no such device, or reblurring can't be fused on it.
         KeyboardInterrupt: Ctrl-C; the step was finished and saved.
     """
     record = check_run(settings)
+    if settings.fused_reblurring:
+        require_fused(find_device(settings.device))
     fabric = Fabric(
         accelerator=find_device(settings.device),
         devices=settings.devices,
@@ -91,7 +95,7 @@ def _train(fabric: Fabric, settings: TrainingSettings, record: RunRecord, align:
     recipe, out, device = settings.recipe, settings.out, fabric.device
     torch.manual_seed(settings.seed)
     network = make_network(settings.model, settings.options, recipe)
-    reblurring: nn.Module | None = make_reblurring(recipe)
+    reblurring: nn.Module | None = make_reblurring(recipe, fused=settings.fused_reblurring)
     if settings.start_from is not None:
         checkpoints.load_weights(settings.start_from, network)
     pairs = validation_pairs(settings.dataset, recipe.validation.share, settings.seed)
@@ -279,9 +283,8 @@ def _export(settings: TrainingSettings) -> None:
 
     best = checkpoints.find(settings.out, "best")
     assert best is not None  # the last epoch is always validated
-    guided = settings.recipe.objective.guidance is not None
     metadata = {
-        "model": f"{settings.model}-rgl" if guided and ":" not in settings.model else settings.model,
+        "model": trained_name(settings.model, settings.recipe),
         "options": json.dumps(settings.options, sort_keys=True),
     }
     write_state_dict(settings.out / WEIGHTS_NAME, load_file(best / "network.safetensors"), metadata)

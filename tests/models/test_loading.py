@@ -11,6 +11,7 @@ from torch import nn
 from sdd_bench import models, weights
 from sdd_bench.errors import ModelError, WeightsError
 from sdd_bench.models.checkpoints import save
+from sdd_bench.models.guided import GuidedNetwork
 from sdd_bench.models.loading import Facts, resolve, sha256_of
 
 MODULE = """
@@ -53,6 +54,17 @@ def test_a_class_of_ones_own_is_loaded_with_its_checkpoint_and_says_what_tiles_n
     assert (found.facts, found.weights) == (Facts(4, 9), "given")
     assert found.checkpoint_sha256 == hashlib.sha256((tmp_path / "f.safetensors").read_bytes()).hexdigest()
     assert not found.network.training
+
+
+def test_a_class_of_ones_own_is_put_behind_the_prior_of_rgl_by_its_name(own):
+    found = resolve(f"{own}:Net-rgl", random_weights=True, options={"width": 5})
+    assert isinstance(found.network, GuidedNetwork)
+    assert found.network.network.conv.out_channels == 5
+    assert found.facts.stride == 4
+    with pytest.raises(ModelError, match=r"Nett'. Did you mean Net"):
+        resolve(f"{own}:Nett-rgl", random_weights=True)
+    with pytest.raises(ModelError, match="can't be called with the options"):
+        resolve(f"{own}:Net-rgl", random_weights=True, options={"depth": 5})
 
 
 def test_what_the_user_says_comes_before_the_attributes(own):

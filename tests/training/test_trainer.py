@@ -9,9 +9,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sdd_bench.errors import ModelError, OutputError, TrainingError, WeightsError
+from sdd_bench.errors import DeviceError, ModelError, OutputError, TrainingError, WeightsError
 from sdd_bench.models import load_checkpoint
+from sdd_bench.models.loading import resolve
 from sdd_bench.training import checkpoints
+from sdd_bench.training.networks import trained
 from sdd_bench.training.run_folder import check_run, write_run
 from sdd_bench.training.trainer import train
 
@@ -199,6 +201,13 @@ class Evil:
         return os.mkdir, (str(self.path),)
 
 
+def test_reblurring_that_cannot_be_fused_is_refused_before_anything_is_written(settings):
+    asked = settings(fused_reblurring=True)
+    with pytest.raises(DeviceError, match="fused reblurring"):
+        train(asked, as_it_is)
+    assert not asked.out.exists()
+
+
 def test_weights_of_another_network_are_refused(settings):
     narrow = train(settings("plain"), as_it_is)
     with pytest.raises(TrainingError, match="weights of another network"):
@@ -222,6 +231,16 @@ def test_a_network_that_is_none_is_named(settings, own):
         train(settings("plain", out="x", model="collections:OrderedDict", options={}), as_it_is)
     with pytest.raises(TrainingError, match="mprnet can't be trained by RGL here"):
         train(settings("rgl", out="y", model="mprnet", options={}), as_it_is)
+
+
+def test_a_network_of_ones_own_behind_the_prior_of_rgl_is_found_by_its_name(settings, own):
+    folder = train(settings("rgl", model=own, options={}), as_it_is).folder
+    model, checkpoint, options = trained(folder)
+    assert model == f"{own}-rgl"
+    found = resolve(model, checkpoint, options)
+    assert found.weights == "given"
+    assert callable(found.network.defocus_map)
+    assert same(found.network.state_dict(), weights(folder, "best"))
 
 
 def test_a_recipe_that_deforms_nothing_asks_for_no_flow(settings):
