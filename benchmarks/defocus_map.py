@@ -1,73 +1,55 @@
-"""How well defocus maps order pixels by their blur: networks of `benchmarks/jdrl_recovery.py`, scenes of known blur.
-
-    python benchmarks/defocus_map.py --study FOLDER
-
-Per run with a reblurring module: the Spearman correlation, over all pixels of a test picture, of the map with the true
-radius of the circle of confusion, mean over the pictures; of the map of the reblurring module (seeds and shares), and,
-for RGL, of its estimator, which sees the blurry picture alone. Beside them what is trivial: how smooth the picture is,
-minus the local mean of its gradient.
-"""
+"""How well defocus maps order pixels by their blur, on scenes whose blur is known; for `jdrl_recovery.py`."""
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy import stats
+from torch import nn
 
-from sdd_bench import open_dataset
-from sdd_bench.training import checkpoints
-from sdd_bench.training.networks import make_network, make_reblurring
-from sdd_bench.training.reblurring_network import defocus_map
-from sdd_bench.training.run_folder import read_run
+from sdd_bench.datasets.dataset import Pair
+from sdd_bench.training.reblurring_network import ReblurringNetwork, defocus_map
 from sdd_bench.training.validation import deblur
 
 
-def smoothness(blurry: np.ndarray) -> np.ndarray:
-    """Minus the mean gradient within about 8 px."""
+def map_correlations(
+    network: nn.Module, reblurring: ReblurringNetwork | None, pairs: Sequence[Pair], truth: Path
+) -> dict[str, float | None]:
+    """Spearman correlation of maps with the true radius of the circle of confusion, means over pictures.
+
+    Args:
+        network: deblurs; if it has an estimator as RGL's has, its map is read, too: from the blurry picture alone.
+        reblurring: the module that was trained with it; its map needs shares of several isotropic kernels.
+        pairs: to read maps of.
+        truth: folder of true radii, an H x W array by each pair's stem.
+
+    Returns:
+        `module_map` and `estimator_map`, None where there is none or it is constant; and `smoothness_map`, what is to
+        be had without any training: minus the mean gradient within about 8 px.
+    """
+    rows: dict[str, list[float]] = {"module_map": [], "estimator_map": [], "smoothness_map": []}
+    for pair in pairs:
+        true, blurry = np.load(truth / f"{pair.stem}.npy"), pair.blur()
+        tensor = torch.from_numpy(blurry).permute(2, 0, 1)[None]
+        found = {"smoothness_map": _smoothness(blurry)}
+        with torch.no_grad():
+            if reblurring is not None and reblurring.shares is not None:
+                output = deblur(network, tensor).clamp(0, 1)
+                found["module_map"] = defocus_map(reblurring(output, tensor))[0, 0].numpy()
+            if hasattr(network, "defocus_map"):
+                found["estimator_map"] = network.defocus_map(tensor)[0, 0].numpy()
+        for name, values in found.items():
+            if np.ptp(values):
+                rows[name].append(float(stats.spearmanr(true.ravel(), values.ravel()).statistic))
+    return {name: float(np.mean(values)) if values else None for name, values in rows.items()}
+
+
+def _smoothness(blurry: NDArray[np.float32]) -> NDArray[np.float32]:
     gray = cv2.cvtColor(blurry, cv2.COLOR_RGB2GRAY)
     gradient = np.hypot(cv2.Sobel(gray, cv2.CV_32F, 1, 0), cv2.Sobel(gray, cv2.CV_32F, 0, 1))
     return -cv2.GaussianBlur(gradient, (0, 0), 8)
-
-
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--study", type=Path, required=True, help="folder of jdrl_recovery.py")
-    study = parser.parse_args().study
-    torch.set_num_threads(1)
-    print("| run | reblurring module | largest radius, px | estimator | smoothness alone |")
-    print("|---|---|---|---|---|")
-    for folder in sorted((study / "training").iterdir()):
-        run = read_run(folder)
-        best = checkpoints.find(folder, "best")
-        reblurring = make_reblurring(run.recipe)
-        if best is None or reblurring is None or run.recipe.objective.reblurring.kernels != "isotropic":
-            continue
-        network = make_network(run.model, run.options, run.recipe).eval()
-        checkpoints.load_weights(best / "network.safetensors", network)
-        checkpoints.load_weights(best / "reblurring.safetensors", reblurring)
-        rows, largest = [], 0.0
-        for pair in open_dataset(study / "data-test", "test"):
-            true = np.load(study / "raw-test" / "defocus" / f"{pair.stem}.npy")
-            blurry = pair.blur()
-            tensor = torch.from_numpy(blurry).permute(2, 0, 1)[None]
-            with torch.no_grad():
-                output = deblur(network, tensor).clamp(0, 1)
-                maps = [defocus_map(reblurring(output, tensor))]
-            largest = max(largest, float(maps[0].max()))
-            if run.recipe.objective.guidance is not None:
-                maps.append(network.defocus_map(tensor))
-            found = [m[0, 0].numpy() for m in maps] + [smoothness(blurry)]
-            order = [stats.spearmanr(true.ravel(), m.ravel()).statistic if np.ptp(m) else np.nan for m in found]
-            rows.append([order[0], order[1] if len(maps) > 1 else np.nan, order[-1]])
-        means = np.nanmean(rows, 0) if np.isfinite(rows).any() else [np.nan] * 3
-        cells = ["none" if np.isnan(mean) else f"{mean:.3f}" for mean in means]
-        print(f"| {folder.name} | {cells[0]} | {largest:.3f} | {cells[1]} | {cells[2]} |", flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -19,8 +19,9 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from jdrl_recovery import BUDGETS, FINER, REPORT, STRENGTHS, aligned_copy, prepared, scenes
+from jdrl_recovery import BUDGETS, FINER, aligned_copy, prepared, scenes
 from numpy.typing import NDArray
+from recovery_tables import ALIGNED, REPORT, STRENGTHS
 
 from sdd_bench import open_dataset
 from sdd_bench.alignment.flow import DisFlow
@@ -84,7 +85,7 @@ def main() -> None:
     budget, strength, study = BUDGETS[options.budget], options.strength, options.study
     raw = scenes(study / f"raw-{strength}", budget, strength, 0, budget.train, 1)
     data = prepared(raw, study / f"data-{strength}")
-    aligned = prepared(aligned_copy(raw, study / f"raw-{strength}-aligned"), study / f"data-{strength}-aligned")
+    aligned = prepared(aligned_copy(raw, study / f"raw-{ALIGNED}"), study / f"data-{ALIGNED}")
     rng = np.random.default_rng(0)
     inputs, found, once = [], [], []
     for pair, same in zip(open_dataset(data, "train"), open_dataset(aligned, "train"), strict=True):

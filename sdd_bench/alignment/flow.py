@@ -24,7 +24,11 @@ _NO_START: Any = None
 
 
 class FlowBackend(Protocol):
-    """A way to compute flow; it is named, and its parameters can be recorded and hashed with `model_dump`."""
+    """A way to compute flow; it is named, and its parameters can be recorded and hashed with `model_dump`.
+
+    One that computes on other devices, too, may have a method ``batch``, see `PwcNetFlow.batch`: training then keeps
+    pictures and flow there.
+    """
 
     @property
     def name(self) -> str:

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from sdd_bench.alignment.inputs import require_pictures
 from sdd_bench.errors import AlignmentError, WeightsError, unknown_name
 from sdd_bench.io.hashing import sha256
 from sdd_bench.io.state_dicts import read_state_dict
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class PtlflowFlow(BaseModel):
@@ -53,23 +56,44 @@ class PtlflowFlow(BaseModel):
         require_pictures(source, target, f"flow {self.name!r}", smallest=1)
         import torch
 
+        tensors = (torch.from_numpy(picture.copy()).movedim(2, 0)[None] for picture in (source, target))
+        return np.ascontiguousarray(self.batch(*tensors)[0].movedim(0, 2).cpu().numpy())
+
+    def batch(self, source: Tensor, target: Tensor) -> Tensor:
+        """Flow of several pairs at once, all of it on this flow's device, and without gradient.
+
+        Args:
+            source: N x 3 x H x W, floating point, RGB in [0, 1] (values outside are clipped), finite.
+            target: the same.
+
+        Returns:
+            N x 2 x H x W, float32, on this flow's device; otherwise as for one pair.
+
+        Raises:
+            AlignmentError: also where the model fails: some need larger pictures, some more than two of them.
+            WeightsError: the checkpoint has changed since it was chosen.
+        """
+        import torch
+
         model = _model(self.name, self.checkpoint, self.weights_sha256, self.device)
-        images = torch.from_numpy(np.stack([source, target])[..., ::-1].copy()).movedim(3, 1).to(self.device)
+        images = torch.stack([source, target], 1).flip(2).to(self.device, torch.float32).clamp(0, 1)
+        images = images.movedim(2, 4).contiguous().movedim(4, 2)  # as pictures lie that are read from files
+        plain = torch.autocast(torch.device(self.device).type, enabled=False)
         try:
-            with torch.inference_mode(), warnings.catch_warnings():
+            with torch.no_grad(), plain, warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                found = model({"images": images.clamp_(0, 1)[None]})["flows"]
+                found: Tensor = model({"images": images})["flows"]
         except Exception as error:  # other people's code may raise anything
             raise AlignmentError(
-                f"ptlflow's model {self.name} failed on two pictures H x W x 3 = {source.shape}: "
+                f"ptlflow's model {self.name} failed on pictures N x 3 x H x W = {tuple(source.shape)}: "
                 f"{type(error).__name__}: {error}"
             ) from error
-        expected = (1, 1, 2, *source.shape[:2])
+        expected = (len(source), 1, 2, *source.shape[2:])
         if found.shape != expected:
             raise AlignmentError(
                 f"ptlflow's model {self.name} gave no flow: expected {expected}, got {tuple(found.shape)}"
             )
-        return np.ascontiguousarray(found[0, 0].movedim(0, 2).float().cpu().numpy())
+        return found[:, 0].float()
 
 
 def load_ptlflow(name: str, checkpoint: Path | str) -> PtlflowFlow:

@@ -68,22 +68,41 @@ class PwcNetFlow(BaseModel):
         require_pictures(source, target, f"flow {self.name!r}", smallest=1)
         import torch
 
+        tensors = (torch.from_numpy(picture.copy())[None].permute(0, 3, 1, 2) for picture in (source, target))
+        return np.ascontiguousarray(self.batch(*tensors)[0].movedim(0, 2).cpu().numpy())
+
+    def batch(self, source: Tensor, target: Tensor) -> Tensor:
+        """Flow of several pairs at once, all of it on this flow's device, and without gradient.
+
+        Args:
+            source: N x 3 x H x W, floating point, RGB in [0, 1] (values outside are clipped), finite.
+            target: the same.
+
+        Returns:
+            N x 2 x H x W, float32, on this flow's device; otherwise as for one pair.
+
+        Raises:
+            WeightsError: the weights are missing, damaged or another network's.
+        """
+        import torch
+
         from sdd_bench.alignment.pwcnet_grids import full_flow, resize_picture, warp_features
 
         network = _network(self.weights, weight_files.folder(), self.device)
         # TF32, the default of convolutions on CUDA, keeps 10 bits of each factor; a CPU keeps 23.
         exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
-        with torch.inference_mode(), exact:
-            a, b = (resize_picture(self._tensor(picture), self.grid) for picture in (source, target))
+        with torch.no_grad(), exact, torch.autocast(torch.device(self.device).type, enabled=False):
+            a, b = (resize_picture(self._seen(pictures), self.grid) for pictures in (source, target))
             quarter = network(a, b, partial(warp_features, grid=self.grid))
-            flow = full_flow(quarter, source.shape[0], source.shape[1], self.grid)
-            return np.ascontiguousarray(flow[0].movedim(0, 2).cpu().numpy())
+            return full_flow(quarter, source.shape[2], source.shape[3], self.grid)
 
-    def _tensor(self, picture: NDArray[np.float32]) -> Tensor:
+    def _seen(self, pictures: Tensor) -> Tensor:
+        """With the channels last in memory, as the network works."""
         import torch
 
-        colours = picture if _COLOURS[self.weights] == "rgb" else picture[..., ::-1]
-        return torch.from_numpy(colours.copy())[None].permute(0, 3, 1, 2).to(self.device).clamp_(0, 1)
+        channels = pictures if _COLOURS[self.weights] == "rgb" else pictures.flip(1)
+        channels = channels.to(self.device, torch.float32).clamp(0, 1)
+        return channels.contiguous(memory_format=torch.channels_last)
 
 
 @lru_cache(maxsize=2)

@@ -24,7 +24,7 @@ STEP = 4  # and of the flow
 
 
 def resize_picture(picture: Tensor, grid: Grid) -> Tensor:
-    """Resize 1 x 3 x H x W bilinearly to the next multiples of 64."""
+    """Resize N x 3 x H x W bilinearly to the next multiples of 64."""
     height, width = (math.ceil(side / STRIDE) * STRIDE for side in picture.shape[2:])
     return _resize(picture, height, width, grid)
 
@@ -33,8 +33,8 @@ def warp_features(features: Tensor, flow: Tensor, grid: Grid) -> Tensor:
     """Sample features bilinearly along a flow; 0 where that is outside.
 
     Args:
-        features: 1 x C x H x W.
-        flow: 1 x 2 x H x W, (x, y) in pixels of the features.
+        features: N x C x H x W.
+        flow: N x 2 x H x W, (x, y) in pixels of the features.
         grid: which arithmetic.
     """
     height, width = features.shape[2:]
@@ -49,7 +49,9 @@ def warp_features(features: Tensor, flow: Tensor, grid: Grid) -> Tensor:
         y = axes[1][:, None] + flow[:, 1] / ((height - 1) / 2)
     places = torch.stack((x, y), dim=3)
     sampled = grid_sample(features, places, align_corners=aligned)
-    inside = grid_sample(features.new_ones(1, 1, height, width), places, align_corners=aligned)
+    inside = grid_sample(
+        features.new_ones(1, 1, height, width).expand(len(features), -1, -1, -1), places, align_corners=aligned
+    )
     return sampled.mul_(inside >= 0.9999 if aligned else inside > 0.999)
 
 
@@ -61,7 +63,7 @@ def _places(size: int, grid: Grid, device: torch.device) -> Tensor:
 
 
 def full_flow(flow: Tensor, height: int, width: int, grid: Grid) -> Tensor:
-    """Enlarge 1 x 2 x h x w flow, in pixels of the resized picture, to the picture; its values are scaled alike.
+    """Enlarge N x 2 x h x w flow, in pixels of the resized picture, to the picture; its values are scaled alike.
 
     Args:
         flow: at a quarter of the size of the resized picture.

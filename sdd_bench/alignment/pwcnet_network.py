@@ -5,9 +5,9 @@ of the target are warped by the flow so far and correlated with those of the sou
 convolutions, each of which sees what all before it gave, makes the next flow out of it. A last chain of dilated
 convolutions corrects the finest flow.
 
-Tensors are 1 x C x H x W and lie in memory with the channels last. A block has one tensor with room for all that its
-layers give, so that nothing is ever concatenated, and its convolutions run over stripes of rows, so that what is copied
-for them stays small.
+Tensors are N x C x H x W, of N pairs of pictures, and lie in memory with the channels last. A block has one tensor with
+room for all that its layers give, so that nothing is ever concatenated, and its convolutions run over stripes of rows,
+so that what is copied for them stays small.
 """
 
 from __future__ import annotations
@@ -86,12 +86,12 @@ class PwcNet:
         """Flow at a quarter of the resolution.
 
         Args:
-            source: 1 x 3 x H x W in [0, 1], H and W multiples of 64.
+            source: N x 3 x H x W in [0, 1], H and W multiples of 64.
             target: the same.
-            warp: ``warp(features, flow)`` samples 1 x C x h x w features along a 1 x 2 x h x w flow in their pixels.
+            warp: ``warp(features, flow)`` samples N x C x h x w features along a N x 2 x h x w flow in their pixels.
 
         Returns:
-            1 x 2 x H/4 x W/4, (x, y) in pixels of the pictures.
+            N x 2 x H/4 x W/4, (x, y) in pixels of the pictures.
         """
         ours, theirs = self._features(source), self._features(target)
         block = self._block(COARSEST, ours[COARSEST], theirs[COARSEST], [])
@@ -118,24 +118,24 @@ class PwcNet:
         return features
 
     def _block(self, level: int, source: Tensor, target: Tensor, others: Sequence[Tensor]) -> Tensor:
-        """What makes the flow of a level, 1 x C x (H + 2) x W: a row of zeros, H rows of channels, a row of zeros.
+        """What makes the flow of a level, N x C x (H + 2) x W: a row of zeros, H rows of channels, a row of zeros.
 
         The channels are, from the last layer to the first, those that the layers give, and then those that they are
         given: the correlation of source and target, and what else there is.
         """
-        _, _, height, width = source.shape
-        block = source.new_empty(1, height + 2, width, DENSE_SUM + _given_channels(level)).permute(0, 3, 1, 2)
+        n, _, height, width = source.shape
+        block = source.new_empty(n, height + 2, width, DENSE_SUM + _given_channels(level)).permute(0, 3, 1, 2)
         block[:, :, :: height + 1] = 0
         inside = block[:, :, 1:-1]
         end = DENSE_SUM + SIDE**2
-        correlate(source, target, out=inside[0, DENSE_SUM:end].permute(1, 2, 0))
+        correlate(source, target, out=inside[:, DENSE_SUM:end].permute(0, 2, 3, 1))
         for other in others:
             inside[:, end : end + other.shape[1]] = other
             end += other.shape[1]
         start = DENSE_SUM
         for k, size in enumerate(DENSE):
             layer = self._layers[f"dense.{level}.{k}"]
-            rows = max(1, STRIPE_VALUES // (width * layer.weight.shape[1]))
+            rows = max(1, STRIPE_VALUES // (n * width * layer.weight.shape[1]))
             for top in range(0, height, rows):
                 stripe = block[:, start:, top : top + rows + 2].contiguous(memory_format=torch.channels_last)
                 made = leaky_relu_(conv2d(stripe, *layer, padding=(0, 1)), SLOPE)
@@ -151,20 +151,20 @@ def correlate(source: Tensor, target: Tensor, out: Tensor) -> None:
     is over twice the multiplications, and yet several times faster than 81 products of shifted pictures.
 
     Args:
-        source: 1 x C x H x W.
+        source: N x C x H x W.
         target: the same; it counts as 0 outside.
-        out: H x W x 81 to write to, the displacements in rows: the first 9 are (-4, -4) to (4, -4).
+        out: N x H x W x 81 to write to, the displacements in rows: the first 9 are (-4, -4) to (4, -4).
     """
-    _, channels, height, width = source.shape
-    padded = pad(target, (REACH,) * 4).contiguous(memory_format=torch.channels_last)[0].permute(1, 2, 0)
-    places = source[0].permute(1, 2, 0)
+    n, channels, height, width = source.shape
+    padded = pad(target, (REACH,) * 4).contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
+    places = source.permute(0, 2, 3, 1)
     for left in range(0, width, BAND):
-        band = places[:, left : left + BAND]
+        band = places[:, :, left : left + BAND].flatten(0, 1)
         columns = band.shape[1]
-        reached = padded[:, left : left + columns + SIDE - 1].transpose(1, 2)
+        reached = padded[:, :, left : left + columns + SIDE - 1]
         for dy in range(SIDE):
-            products = torch.bmm(band, reached[dy : dy + height])
+            products = torch.bmm(band, reached[:, dy : dy + height].flatten(0, 1).transpose(1, 2))
             row, column, _ = products.stride()
-            strip = products.as_strided((height, columns, SIDE), (row, column + 1, 1))
-            out[:, left : left + columns, dy * SIDE : (dy + 1) * SIDE] = strip
+            strip = products.as_strided((n, height, columns, SIDE), (height * row, row, column + 1, 1))
+            out[:, :, left : left + columns, dy * SIDE : (dy + 1) * SIDE] = strip
     leaky_relu_(out.div_(channels), SLOPE)

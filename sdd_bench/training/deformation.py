@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sdd_bench.alignment.flow import FlowBackend
 from sdd_bench.alignment.warp import warp, warp_jdrl2022
-from sdd_bench.errors import TrainingError
+from sdd_bench.errors import AlignmentError, TrainingError
 from sdd_bench.training.losses import charbonnier
 from sdd_bench.training.masks import MaskName, calibration_mask, stays_inside
 
@@ -48,9 +48,9 @@ class DeblurringLoss(NamedTuple):
 def batch_flow(estimate: FlowBackend, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Flow between the pictures of two batches, without gradient.
 
-    A backend that can compute on the tensors' device does so, one pair after the other. One that computes on the
-    processor only (OpenCV's) takes several pairs at a time, in as many threads as OpenCV may use; the flow is the same
-    for any number of them.
+    A backend with a method ``batch`` (PWC-Net, ptlflow's models) computes all pairs at once, on the tensors' device.
+    One that computes on the processor only (OpenCV's) takes several pairs at a time, in as many threads as OpenCV may
+    use; the flow is the same for any number of them.
 
     Args:
         estimate: a flow backend.
@@ -67,13 +67,15 @@ def batch_flow(estimate: FlowBackend, source: torch.Tensor, target: torch.Tensor
     """
     _require_pairs(source, target)
     placed = estimate.on(str(source.device))
-    processor_only = placed is estimate
+    if (batch := getattr(placed, "batch", None)) is not None:
+        if not (torch.isfinite(source).all() and torch.isfinite(target).all()):
+            raise AlignmentError("the pictures contain NaN or infinite values")
+        flow: torch.Tensor = batch(source.detach(), target.detach()).contiguous()
+        return flow
     pairs = list(zip(_arrays(source), _arrays(target), strict=True))
-    if processor_only and len(pairs) > 1:
-        with ThreadPoolExecutor(min(max(cv2.getNumThreads(), 1), len(pairs))) as pool:
-            flows = list(pool.map(lambda pair: placed(*pair), pairs))
-    else:
-        flows = [placed(*pair) for pair in pairs]
+    threads = cv2.getNumThreads() if placed is estimate else 1
+    with ThreadPoolExecutor(min(max(threads, 1), len(pairs))) as pool:
+        flows = list(pool.map(lambda pair: placed(*pair), pairs))
     return torch.from_numpy(np.stack(flows)).movedim(3, 1).contiguous().to(source.device)
 
 

@@ -95,6 +95,15 @@ def test_our_pwcnet_gives_ptlflows_flow(pwcnet, size):
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
+def test_flow_of_a_batch_is_that_of_its_pairs(pwcnet):
+    pairs = [views(128, 192), views(128, 192, dx=-6, dy=2)]
+    source, target = (torch.from_numpy(np.stack(views)).movedim(3, 1) for views in zip(*pairs, strict=True))
+    found = pwcnet.batch(source, target)
+    assert found.shape == (2, 2, 128, 192) and found.dtype == torch.float32 and not found.is_inference()
+    for flow_of_pair, pair in zip(found, pairs, strict=True):
+        np.testing.assert_allclose(flow_of_pair.movedim(0, 2), pwcnet(*pair), atol=1e-4)
+
+
 @pytest.mark.filterwarnings("ignore")  # of escape sequences, when Python compiles ptlflow's reader
 def test_models_see_what_ptlflow_reads_from_files(small, tmp_path):
     import ptlflow
@@ -160,5 +169,5 @@ def test_nothing_is_downloaded(small):
 
 def test_a_model_that_fails_says_so(small):
     backend = flow("raft_small", checkpoint=small)
-    with pytest.raises(AlignmentError, match=r"raft_small failed on two pictures H x W x 3 = \(1, 1, 3\)"):
+    with pytest.raises(AlignmentError, match=r"raft_small failed on pictures N x 3 x H x W = \(1, 3, 1, 1\)"):
         backend(*views(1, 1))

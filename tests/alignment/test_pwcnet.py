@@ -175,10 +175,10 @@ def test_flow_is_scaled_with_the_picture():
 @pytest.mark.parametrize("shape", [(3, 5, 7), (196, 1, 1), (32, 9, 40), (16, 2, 16)])
 def test_correlation_is_the_mean_product_with_81_neighbours(shape):
     generator = torch.Generator().manual_seed(0)
-    a, b = (torch.randn(1, *shape, generator=generator).contiguous(memory_format=torch.channels_last) for _ in range(2))
-    out = torch.empty(*shape[1:], 81)
+    a, b = (torch.randn(2, *shape, generator=generator).contiguous(memory_format=torch.channels_last) for _ in range(2))
+    out = torch.empty(2, *shape[1:], 81)
     correlate(a, b, out)
-    expected = functional.leaky_relu(plain_correlation(a, b), 0.1)[0].permute(1, 2, 0)
+    expected = functional.leaky_relu(plain_correlation(a, b), 0.1).permute(0, 2, 3, 1)
     np.testing.assert_allclose(out, expected, atol=1e-6)
 
 
@@ -284,6 +284,20 @@ def test_the_backend_is_frozen_data_and_the_device_is_no_part_of_it():
         backend.grid = "ptlflow"
     with pytest.raises(ValidationError):
         PwcNetFlow(weights="alexnet")
+
+
+@pytest.mark.parametrize(("grid", "weights_name"), [("ptlflow", "pwcnet-ptlflow"), ("release", "pwc-default")])
+def test_flow_of_a_batch_is_that_of_its_pairs(grid, weights_name):
+    backend = PwcNetFlow(grid=grid, weights=weights_name)
+    pairs = [views(70, 100), views(70, 100, dx=-6, dy=2), views(70, 100, dx=0, dy=0)]
+    source, target = (torch.from_numpy(np.stack(views)).movedim(3, 1) for views in zip(*pairs, strict=True))
+    found = backend.batch(source.double().requires_grad_(), target)
+    assert found.shape == (3, 2, 70, 100) and found.dtype == torch.float32
+    assert not found.requires_grad and not found.is_inference()  # losses are computed along it
+    for flow_of_pair, pair in zip(found, pairs, strict=True):
+        np.testing.assert_allclose(flow_of_pair.movedim(0, 2), backend(*pair), atol=1e-4)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(backend.batch(source, target), found)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 150), (64, 64), (65, 2)])

@@ -65,6 +65,27 @@ def test_a_backend_that_can_goes_to_the_device_of_the_pictures(pair):
     assert torch.equal(found, torch.tensor([1.0, 2.0]).view(1, 2, 1, 1).expand(3, 2, 96, 112))
 
 
+class Batched(Constant):
+    """A backend that takes the tensors as they are."""
+
+    def batch(self, source, target):
+        assert not source.requires_grad
+        flow = torch.tensor(self.shift, device=source.device).view(1, 2, 1, 1)
+        return flow.expand(len(source), 2, *source.shape[2:])
+
+    def __call__(self, source, target):
+        raise AssertionError("pictures were taken from their device")
+
+
+def test_a_backend_that_takes_batches_gets_them_without_gradient(pair):
+    still, moved = pair
+    found = batch_flow(Batched(shift=(1, 2)), still.requires_grad_(), moved)
+    assert torch.equal(found, torch.tensor([1.0, 2.0]).view(1, 2, 1, 1).expand(3, 2, 96, 112))
+    still.requires_grad_(False)
+    with pytest.raises(AlignmentError, match="NaN"):
+        batch_flow(Batched(shift=(1, 2)), still, moved * float("nan"))
+
+
 def test_half_precision_has_a_flow_too(pair):
     assert batch_flow(Constant(shift=(1, 2)), *(t.bfloat16() for t in pair)).dtype == torch.float32
     assert deform(pair[0].bfloat16(), pair[1], Constant(shift=(1, 2))).picture.dtype == torch.float32
