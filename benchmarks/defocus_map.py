@@ -29,10 +29,11 @@ def map_correlations(
         truth: folder of true radii, an H x W array by each pair's stem.
 
     Returns:
-        `module_map` and `estimator_map`, None where there is none or it is constant; and `smoothness_map`, what is to
-        be had without any training: minus the mean gradient within about 8 px.
+        `module_map` and `estimator_map`, None where there is none or it is constant; `smoothness_map`, what is to be
+        had without any training: minus the mean gradient within about 8 px; and `module_radius`, the mean radius in
+        the module's map, pixels: near 0, it blurs nothing, and its order of pixels says nothing either.
     """
-    rows: dict[str, list[float]] = {"module_map": [], "estimator_map": [], "smoothness_map": []}
+    rows: dict[str, list[float]] = {"module_map": [], "estimator_map": [], "smoothness_map": [], "module_radius": []}
     for pair in pairs:
         true, blurry = np.load(truth / f"{pair.stem}.npy"), pair.blur()
         tensor = torch.from_numpy(blurry).permute(2, 0, 1)[None]
@@ -41,6 +42,7 @@ def map_correlations(
             if reblurring is not None and reblurring.shares is not None:
                 output = deblur(network, tensor).clamp(0, 1)
                 found["module_map"] = defocus_map(reblurring(output, tensor))[0, 0].numpy()
+                rows["module_radius"].append(float(found["module_map"].mean()))
             if hasattr(network, "defocus_map"):
                 found["estimator_map"] = network.defocus_map(tensor)[0, 0].numpy()
         for name, values in found.items():

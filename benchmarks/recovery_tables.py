@@ -118,8 +118,9 @@ def _of_strength(runs: Sequence[Run], strength: str) -> list[str]:
         f"Input: {runs[0]['input_psnr']:.2f} dB, SSIM {runs[0]['input_ssim']:.4f}; smoothness as a map of blur: "
         f"{runs[0]['smoothness_map']:.2f}.",
         "",
-        f"| method | seeds | PSNR, dB | less `{_FULL}` | SSIM | moved, px | map, module | map, estimator | s/run |",
-        "|---|---|---|---|---|---|---|---|---|",
+        f"| method | seeds | PSNR, dB | less `{_FULL}` | SSIM | moved, px "
+        "| reblurs by, px | map, module | map, estimator | s/run |",
+        f"|{'---|' * 10}",
     ]
     for method in (*MAIN, *ABLATIONS):
         own = [run for run in runs if run["method"] == method]
@@ -133,6 +134,7 @@ def _of_strength(runs: Sequence[Run], strength: str) -> list[str]:
             interval(against, 2, "+") if against else "",
             interval([run["ssim"] for run in own], 4),
             _mean(own, "deformation") or "not determined",
+            _mean(own, "module_radius"),
             _mean(own, "module_map"),
             _mean(own, "estimator_map"),
             f"{np.mean([run['seconds'] for run in own]):.0f}",

@@ -19,7 +19,7 @@ def study():
 
 
 def run(strength, method, seed, psnr, budget="laptop"):
-    maps = {"module_map": None, "estimator_map": None, "smoothness_map": 0.16}
+    maps = {"module_radius": None, "module_map": None, "estimator_map": None, "smoothness_map": 0.16}
     scores = {"psnr": psnr, "ssim": psnr / 40, "input_psnr": 31.0, "input_ssim": 0.94, "deformation": None}
     return {"budget": budget, "strength": strength, "method": method, "seed": seed, "seconds": 9.0, **scores, **maps}
 
