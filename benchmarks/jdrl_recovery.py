@@ -37,6 +37,7 @@ from recovery_tables import (
     MAIN,
     RECORDS,
     STRENGTHS,
+    UNGUIDED,
     Run,
     merge,
     read_records,
@@ -85,11 +86,12 @@ VARIANTS = {
     "ceiling": Variant("plain"),
     **{
         name: Variant(name.removesuffix("-0.1"), {"objective.reblurring.weight": 0.1})
-        for name in ("jdrl-0.1", *ABLATIONS[:-1])
+        for name in ("jdrl-0.1", *ABLATIONS)
     },
     "rgl-0.1": Variant("rgl", {**GENTLE, "objective.guidance.weight": 0.01}),
-    # RGL's network with JDRL's loss: what the estimator is worth as mere layers.
+    # RGL's network with JDRL's losses, and with no more than `no-reblur` has: what its estimator is worth as mere layers.
     "no-guidance-0.1": Variant("rgl", {**GENTLE, "objective.guidance.weight": 0.0}),
+    "layers-only": Variant("rgl", {"objective.reblurring.weight": 0.0, "objective.guidance.weight": 0.0}),
 }
 
 
@@ -285,7 +287,7 @@ def main() -> None:
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     *weaker, strongest = STRENGTHS
-    everything = [f"{strongest}:{method}" for method in (*MAIN, *ABLATIONS)]
+    everything = [f"{strongest}:{method}" for method in (*MAIN, *ABLATIONS, *UNGUIDED)]
     everything += [f"{strength}:{method}" for strength in reversed(weaker) for method in MAIN]
     for seed in range(options.first_seed, options.first_seed + options.seeds):
         for each in options.only or everything:

@@ -27,8 +27,10 @@ ALIGNED = "aligned"
 """The strength of the ceiling: its pairs are the same at all strengths, so one run serves them all."""
 MAIN = ("plain", "ceiling", "align-once", "no-reblur", "jdrl", "jdrl-0.1", "rgl", "rgl-0.1")
 """Methods that are compared at every strength."""
-ABLATIONS = ("no-deform-0.1", "no-cycle-0.1", "no-mask-0.1", "no-isotropic-0.1", "no-weights-0.1", "no-guidance-0.1")
-"""Of `jdrl-0.1`, the last of `rgl-0.1`; at the strongest misalignment only."""
+ABLATIONS = ("no-deform-0.1", "no-cycle-0.1", "no-mask-0.1", "no-isotropic-0.1", "no-weights-0.1")
+"""Of `jdrl-0.1`; at the strongest misalignment only."""
+UNGUIDED = ("no-guidance-0.1", "layers-only")
+"""Of `rgl-0.1`, likewise: without pseudo supervision, and without reblurring, too."""
 _FULL = "jdrl-0.1"  # what others are held against
 
 Run = dict[str, Any]
@@ -122,7 +124,7 @@ def _of_strength(runs: Sequence[Run], strength: str) -> list[str]:
         "| reblurs by, px | map, module | map, estimator | s/run |",
         f"|{'---|' * 10}",
     ]
-    for method in (*MAIN, *ABLATIONS):
+    for method in (*MAIN, *ABLATIONS, *UNGUIDED):
         own = [run for run in runs if run["method"] == method]
         if not own:
             continue
@@ -158,7 +160,7 @@ def draw(runs: Sequence[Run], path: Path) -> None:
     *_, strongest = STRENGTHS
     strong = at(runs, strongest)
     blurry = strong[0]["input_psnr"]
-    of = {m: [run["psnr"] for run in strong if run["method"] == m] for m in (*MAIN, *ABLATIONS)}
+    of = {m: [run["psnr"] for run in strong if run["method"] == m] for m in (*MAIN, *ABLATIONS, *UNGUIDED)}
     means = {method: float(np.mean(values)) for method, values in of.items() if values}
     low = [method for method, mean in means.items() if mean < blurry - 1]
     shown = sorted(means.keys() - set(low), key=means.__getitem__)
