@@ -135,7 +135,9 @@ class PwcNet:
         start = DENSE_SUM
         for k, size in enumerate(DENSE):
             layer = self._layers[f"dense.{level}.{k}"]
-            rows = max(1, STRIPE_VALUES // (n * width * layer.weight.shape[1]))
+            # A GPU has no such cache: there a batch is worked on in the stripes of one picture.
+            together = n if block.device.type == "cpu" else 1
+            rows = max(1, STRIPE_VALUES // (together * width * layer.weight.shape[1]))
             for top in range(0, height, rows):
                 stripe = block[:, start:, top : top + rows + 2].contiguous(memory_format=torch.channels_last)
                 made = leaky_relu_(conv2d(stripe, *layer, padding=(0, 1)), SLOPE)

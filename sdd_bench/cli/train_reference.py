@@ -35,9 +35,7 @@ import click
     show_default=True,
     help="Of the arithmetic; bf16-mixed is faster on a GPU.",
 )
-@click.option(
-    "--fused-reblurring", is_flag=True, help="Reblur by kernels written for GPUs: same result, less time and memory."
-)
+@click.option("--fused-reblurring", is_flag=True, help="Reblur by kernels written for GPUs; the same but for rounding.")
 @click.option("--loaders", default=0, show_default=True, type=click.IntRange(0), help="Processes that load crops.")
 @click.option("--workers", default=1, show_default=True, help="Processes that score the test split.")
 @click.option("--strips-every", default=10, show_default=True, type=click.IntRange(0), help="Epochs; 0 draws none.")

@@ -65,6 +65,8 @@ class GuidedNetwork(nn.Module):
     by handing on the picture.
     """
 
+    global_because = "squeeze-and-excitation takes means over the picture"
+
     def __init__(self, network: nn.Module, *, takes_fused: bool) -> None:
         """Put estimator and fusion in front of a network.
 

@@ -118,15 +118,18 @@ def facts_of(network: nn.Module, stated: Facts) -> Facts:
     """What a network says of itself by attributes of these names, where the user does not.
 
     Raises:
-        ModelError: an attribute is no such number.
+        ModelError: an attribute is no such number, or a reach is stated for a network that says it has none.
     """
+    because = getattr(network, "global_because", "")
+    if stated.reach is not None and because:
+        raise ModelError(f"the network has no reach: {because}. Leave --reach out; its tiles are approximate.")
     stride = stated.stride if stated.stride > 1 else getattr(network, "stride", 1)
     reach = stated.reach if stated.reach is not None else getattr(network, "reach", None)
     if not isinstance(stride, int) or stride < 1:
         raise ModelError(f"the network's attribute `stride` is {stride!r}: expected a whole number of pixels from 1.")
     if reach is not None and (not isinstance(reach, int) or reach < 0):
         raise ModelError(f"the network's attribute `reach` is {reach!r}: expected a whole number of pixels, or None.")
-    return Facts(stride, reach, "" if reach is not None else getattr(network, "global_because", UNKNOWN_REACH))
+    return Facts(stride, reach, "" if reach is not None else because or UNKNOWN_REACH)
 
 
 def with_random_weights(build: Callable[..., nn.Module], options: Mapping[str, Any]) -> nn.Module:

@@ -81,7 +81,7 @@ MODELS: dict[str, ModelEntry] = {
             parameters=31_120_262,
             stride=16,
             reach=None,
-            global_because="squeeze-and-excitation takes means over the picture",
+            global_because="squeeze-and-excitation takes means over the picture",  # as `GuidedNetwork` says itself
             weights=(),
             build="sdd_bench.models.guided:guided_unet",
         ),

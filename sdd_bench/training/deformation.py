@@ -17,6 +17,10 @@ from sdd_bench.training.losses import charbonnier
 from sdd_bench.training.masks import MaskName, calibration_mask, stays_inside
 
 
+# Of one picture of all pairs whose flow a network computes at once; some models need a kilobyte for each.
+_PIXELS = 1 << 21
+
+
 class Deformation(NamedTuple):
     """A picture deformed towards another one.
 
@@ -48,9 +52,9 @@ class DeblurringLoss(NamedTuple):
 def batch_flow(estimate: FlowBackend, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Flow between the pictures of two batches, without gradient.
 
-    A backend with a method ``batch`` (PWC-Net, ptlflow's models) computes all pairs at once, on the tensors' device.
-    One that computes on the processor only (OpenCV's) takes several pairs at a time, in as many threads as OpenCV may
-    use; the flow is the same for any number of them.
+    A backend with a method ``batch`` (PWC-Net, ptlflow's models) computes several pairs at once, on the tensors'
+    device. One that computes on the processor only (OpenCV's) takes several pairs at a time, in as many threads as
+    OpenCV may use; the flow is the same for any number of them.
 
     Args:
         estimate: a flow backend.
@@ -70,12 +74,15 @@ def batch_flow(estimate: FlowBackend, source: torch.Tensor, target: torch.Tensor
     if (batch := getattr(placed, "batch", None)) is not None:
         if not (torch.isfinite(source).all() and torch.isfinite(target).all()):
             raise AlignmentError("the pictures contain NaN or infinite values")
-        flow: torch.Tensor = batch(source.detach(), target.detach()).contiguous()
-        return flow
+        together = max(_PIXELS // (source.shape[2] * source.shape[3]), 1)
+        parts = zip(torch.split(source.detach(), together), torch.split(target.detach(), together), strict=True)
+        return torch.cat([batch(*part) for part in parts])
     pairs = list(zip(_arrays(source), _arrays(target), strict=True))
-    threads = cv2.getNumThreads() if placed is estimate else 1
-    with ThreadPoolExecutor(min(max(threads, 1), len(pairs))) as pool:
-        flows = list(pool.map(lambda pair: placed(*pair), pairs))
+    if placed is estimate and len(pairs) > 1:
+        with ThreadPoolExecutor(min(max(cv2.getNumThreads(), 1), len(pairs))) as pool:
+            flows = list(pool.map(lambda pair: placed(*pair), pairs))
+    else:
+        flows = [placed(*pair) for pair in pairs]
     return torch.from_numpy(np.stack(flows)).movedim(3, 1).contiguous().to(source.device)
 
 

@@ -1,7 +1,7 @@
 """`sdd_bench.training.reblurring.isotropic_blur` on a GPU in three kernels instead of some hundred short steps.
 
-Sums and weights are computed in registers, ring by ring, so that hardly more than the result and the gradients is ever
-in memory. See `sdd_bench.training.reblurring_kernels` for the kernels.
+Sums and weights are computed in registers, ring by ring. Beside the result and the gradients, only what is about as
+large as the result is ever in memory, while backward runs. See `sdd_bench.training.reblurring_kernels`.
 """
 
 from __future__ import annotations
@@ -117,9 +117,10 @@ def _shape(out: torch.Tensor) -> tuple[int, ...]:
     return height, width, channels, radii, triton.next_power_of_2(channels), _BLOCK
 
 
-def _launch(kernel: Any, out: torch.Tensor, radii: int = 1) -> Any:
-    """A kernel with a program per block of pixels, per picture, and per radius if it wants that."""
-    return partial(kernel[triton.cdiv(out.shape[3] * out.shape[4], _BLOCK), len(out), radii], enable_fp_fusion=True)
+def _launch(program: Any, out: torch.Tensor, radii: int = 1) -> Any:
+    """A kernel, once per block of pixels, per picture, and per radius if it wants that."""
+    # Fused products and sums are meant: left open, Triton warns, and later versions decide otherwise.
+    return partial(program[triton.cdiv(out.shape[3] * out.shape[4], _BLOCK), len(out), radii], enable_fp_fusion=True)
 
 
 def _on(tensor: torch.Tensor) -> AbstractContextManager[object]:

@@ -39,8 +39,7 @@ def isotropic_blur(image: torch.Tensor, seeds: torch.Tensor, radii: int = 8, *, 
         image: N x C x H x W, any range.
         seeds: N x (2 + 3 + ... + radii) x H x W, the seeds of kernel 2, then those of kernel 3, and so on; any sign.
         radii: number of results; the largest kernel has radius `radii` - 1 pixels. At least 2.
-        fused: compute in three kernels written for GPUs (by Triton), which keep hardly more than results and
-            gradients in memory. The result is the same but for rounding.
+        fused: compute in three kernels written for GPUs (by Triton). The result is the same but for rounding.
 
     Returns:
         N x radii x C x H x W: the picture itself, then blurred by kernel 2, 3, ... . Both arguments are taken to the
@@ -52,7 +51,7 @@ def isotropic_blur(image: torch.Tensor, seeds: torch.Tensor, radii: int = 8, *, 
     """
     _check(image, seeds, radii)
     if fused:
-        require_fused(image.device.type)
+        require_fused(image.device)
     dtype = torch.promote_types(torch.promote_types(image.dtype, seeds.dtype), torch.float32)
     with torch.autocast(image.device.type, enabled=False), one_thread():
         image, seeds = image.to(dtype), seeds.to(dtype)
@@ -64,15 +63,16 @@ def isotropic_blur(image: torch.Tensor, seeds: torch.Tensor, radii: int = 8, *, 
     return blurred
 
 
-def require_fused(device: str) -> None:
-    """Makes sure that `isotropic_blur` can be fused.
+@lru_cache
+def require_fused(device: torch.device) -> None:
+    """Makes sure that `isotropic_blur` can be fused, by doing so once.
 
     Args:
-        device: type of the device to compute on, as torch names it.
+        device: to compute on.
 
     Raises:
-        DeviceError: it is no GPU, or Triton is not installed. (With TRITON_INTERPRET=1 in the environment Triton
-            computes on a processor, very slowly: for tests.)
+        DeviceError: it is no GPU, Triton is not installed, or it can't make programs for the device. (With
+            TRITON_INTERPRET=1 in the environment Triton computes on a processor, very slowly: for tests.)
     """
     try:
         import triton
@@ -81,8 +81,21 @@ def require_fused(device: str) -> None:
             "fused reblurring needs Triton, which plain installs of PyTorch bring on Linux; it is not installed here "
             f"({error}). Leave it out: the result is the same."
         ) from error
-    if device != "cuda" and not triton.knobs.runtime.interpret:
-        raise DeviceError(f"fused reblurring is for GPUs, not for {device}. Leave it out: the result is the same.")
+    if device.type != "cuda" and not triton.knobs.runtime.interpret:
+        raise DeviceError(f"fused reblurring is for GPUs, not for {device.type}. Leave it out: the result is the same.")
+    from sdd_bench.training.fused_reblurring import fused_isotropic_blur
+
+    # The first use compiles, which needs more than Triton itself (a C compiler, say), and would fail hours later.
+    image = torch.zeros(1, 3, 2, 2, device=device, requires_grad=True)
+    seeds = torch.zeros(1, seed_channels(2), 2, 2, device=device, requires_grad=True)
+    try:
+        with torch.enable_grad():
+            torch.autograd.grad(fused_isotropic_blur(image, seeds, 2).sum(), (image, seeds))
+    except Exception as error:  # whatever a compiler or a driver may raise
+        raise DeviceError(
+            f"fused reblurring fails on {device}: {type(error).__name__}: {error}. "
+            "Leave it out: the result is the same."
+        ) from error
 
 
 class _IsotropicBlur(torch.autograd.Function):

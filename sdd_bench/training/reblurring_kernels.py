@@ -9,8 +9,11 @@ at k = j, and where the fraction is 0, the second one does not count.
 import triton
 import triton.language as tl
 
+# Of sides that are known to be multiples of 16 Triton makes programs whose threads hold four neighbouring pixels each;
+# what belongs to a pixel then changes hands within the innermost loop.
 
-@triton.jit
+
+@triton.jit(do_not_specialize_on_alignment=["height", "width"])
 def forward(
     image,
     seeds,
@@ -55,7 +58,7 @@ def forward(
     tl.store(out + place, summed / total[None, :], (channel < channels)[:, None] & (pixel < area)[None, :])
 
 
-@triton.jit
+@triton.jit(do_not_specialize_on_alignment=["height", "width"])
 def backward_seeds(
     image,
     seeds,
@@ -118,7 +121,7 @@ def backward_seeds(
         tl.store(to_seeds + first_seed + k * area, signed, pixel < area)
 
 
-@triton.jit
+@triton.jit(do_not_specialize_on_alignment=["height", "width"])
 def backward_image(
     seeds,
     gradient,

@@ -77,7 +77,7 @@ def train(settings: TrainingSettings, align: Align) -> TrainingResult:
     """
     record = check_run(settings)
     if settings.fused_reblurring:
-        require_fused(find_device(settings.device))
+        require_fused(torch.device(find_device(settings.device)))
     fabric = Fabric(
         accelerator=find_device(settings.device),
         devices=settings.devices,

@@ -60,7 +60,11 @@ def test_a_class_of_ones_own_is_put_behind_the_prior_of_rgl_by_its_name(own):
     found = resolve(f"{own}:Net-rgl", random_weights=True, options={"width": 5})
     assert isinstance(found.network, GuidedNetwork)
     assert found.network.network.conv.out_channels == 5
-    assert found.facts.stride == 4
+    # Squeeze-and-excitation sees the whole picture, whatever reach the class has.
+    assert (found.facts.stride, found.facts.reach) == (4, None)
+    assert "takes means over the picture" in found.facts.global_because
+    with pytest.raises(ModelError, match="has no reach: squeeze-and-excitation takes means"):
+        resolve(f"{own}:Net-rgl", random_weights=True, reach=8)
     with pytest.raises(ModelError, match=r"Nett'. Did you mean Net"):
         resolve(f"{own}:Nett-rgl", random_weights=True)
     with pytest.raises(ModelError, match="can't be called with the options"):
