@@ -35,17 +35,19 @@ from recovery_tables import (
     ABLATIONS,
     ALIGNED,
     MAIN,
+    METHODS,
     RECORDS,
     STRENGTHS,
-    UNGUIDED,
     Run,
     merge,
     read_records,
     tables,
     write_report,
 )
+from torch import nn
 
 from sdd_bench import open_dataset, prepare, synthesize
+from sdd_bench.datasets.dataset import Pair
 from sdd_bench.datasets.scenes import SceneSettings
 from sdd_bench.device import find_device, processor_name
 from sdd_bench.io.atomic import write_json
@@ -55,6 +57,7 @@ from sdd_bench.metrics.deformation import deformation
 from sdd_bench.models import load_checkpoint
 from sdd_bench.training import checkpoints
 from sdd_bench.training.networks import make_reblurring, trained_name
+from sdd_bench.training.reblurring_network import ReblurringNetwork
 from sdd_bench.training.recipe import get_recipe
 from sdd_bench.training.run_folder import TrainingSettings
 from sdd_bench.training.trainer import train
@@ -89,7 +92,7 @@ VARIANTS = {
         for name in ("jdrl-0.1", *ABLATIONS)
     },
     "rgl-0.1": Variant("rgl", {**GENTLE, "objective.guidance.weight": 0.01}),
-    # RGL's network with JDRL's losses, and with no more than `no-reblur` has: what its estimator is worth as mere layers.
+    # RGL's network with the losses of JDRL, and with those of `no-reblur`: what its estimator is worth as mere layers.
     "no-guidance-0.1": Variant("rgl", {**GENTLE, "objective.guidance.weight": 0.0}),
     "layers-only": Variant("rgl", {"objective.reblurring.weight": 0.0, "objective.guidance.weight": 0.0}),
 }
@@ -230,35 +233,23 @@ def run(folder: Path, name: str, strength: str, method: str, seed: int, device: 
         align_for_validation,
     )
     network = load_checkpoint(trained_name("unet", recipe), result.weights)
-    reblurring = make_reblurring(recipe)
+    # A module without a loss has learned nothing; its map would be noise.
+    learned = recipe.objective.reblurring is not None and recipe.objective.reblurring.weight > 0
+    reblurring = make_reblurring(recipe) if learned else None
     if reblurring is not None:
         best = checkpoints.find(result.folder, "best")
         assert best is not None  # training has ended
         checkpoints.load_weights(best / "reblurring.safetensors", reblurring)
-    rows, moved = [], []
-    pairs = list(open_dataset(test, "test"))
-    for pair in pairs:
-        blurry = pair.blur()
-        with torch.no_grad():
-            output = deblur(network, torch.from_numpy(blurry).permute(2, 0, 1)[None])[0]
-        picture = np.ascontiguousarray(output.clamp(0, 1).permute(1, 2, 0).numpy())
-        scores = fidelity(picture, pair.aligned_gt())
-        before = fidelity(blurry, pair.aligned_gt())
-        rows.append((scores.psnr, scores.ssim, before.psnr, before.ssim))
-        if (rms := deformation(blurry, picture).rms) is not None:  # None where too little can be told
-            moved.append(rms)
-    means = np.mean(rows, 0).tolist()
-    found = {
+    pictures = [
+        score(network, reblurring, pair, folder / "raw-test" / "defocus") for pair in open_dataset(test, "test")
+    ]
+    found: Run = {
         "budget": name,
         "strength": strength,
         "method": method,
         "seed": seed,
-        "psnr": means[0],
-        "ssim": means[1],
-        "deformation": float(np.mean(moved)) if moved else None,
-        "input_psnr": means[2],
-        "input_ssim": means[3],
-        **map_correlations(network, reblurring, pairs, folder / "raw-test" / "defocus"),
+        # A mean over some of the pictures would be of other pictures than that of another method.
+        **{key: mean_of_all([picture[key] for picture in pictures]) for key in pictures[0]},
         "steps": sum(row["steps"] for row in result.log),
         "seconds": sum(row["seconds"] for row in result.log),  # of all calls, if the run was interrupted
         "machine": processor_name() if device == "cpu" else torch.cuda.get_device_name(),
@@ -270,10 +261,34 @@ def run(folder: Path, name: str, strength: str, method: str, seed: int, device: 
     return found
 
 
+def score(network: nn.Module, reblurring: ReblurringNetwork | None, pair: Pair, radii: Path) -> dict[str, float | None]:
+    """What a network makes of one test picture, by name; None where too little can be told."""
+    blurry, truth = pair.blur(), pair.aligned_gt()
+    seen = torch.from_numpy(blurry).permute(2, 0, 1)[None]
+    with torch.no_grad():
+        output = deblur(network, seen).clamp(0, 1)
+    picture = np.ascontiguousarray(output[0].permute(1, 2, 0).numpy())
+    after, before = fidelity(picture, truth), fidelity(blurry, truth)
+    return {
+        "psnr": after.psnr,
+        "ssim": after.ssim,
+        "input_psnr": before.psnr,
+        "input_ssim": before.ssim,
+        "deformation": deformation(blurry, picture).rms,
+        **map_correlations(network, reblurring, seen, output, np.load(radii / f"{pair.stem}.npy")),
+    }
+
+
+def mean_of_all(values: list[float | None]) -> float | None:
+    """None if any value is."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if len(known) == len(values) else None
+
+
 def main() -> None:
     """Run what is missing, print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder of datasets, runs and results")
+    parser.add_argument("--out", type=Path, required=True, help="folder of datasets, runs and results, by budget")
     parser.add_argument("--budget", choices=list(BUDGETS), default="laptop")
     parser.add_argument("--seeds", type=int, default=3, help="how many")
     parser.add_argument("--first-seed", type=int, default=0)
@@ -287,18 +302,22 @@ def main() -> None:
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     *weaker, strongest = STRENGTHS
-    everything = [f"{strongest}:{method}" for method in (*MAIN, *ABLATIONS, *UNGUIDED)]
+    everything = [f"{strongest}:{method}" for method in METHODS]
     everything += [f"{strength}:{method}" for strength in reversed(weaker) for method in MAIN]
+    if unknown := set(options.only or ()) - {f"{strength}:{method}" for strength in STRENGTHS for method in METHODS}:
+        known = f"a strength ({', '.join(STRENGTHS)}), a colon, and a method ({', '.join(METHODS)})"
+        parser.error(f"--only: {', '.join(sorted(unknown))}: expected {known}")
+    folder = options.out / options.budget
     for seed in range(options.first_seed, options.first_seed + options.seeds):
         for each in options.only or everything:
             strength, _, method = each.partition(":")
-            found = run(options.out, options.budget, strength, method, seed, device)
+            found = run(folder, options.budget, strength, method, seed, device)
             print(
                 f"{strength} {method} seed {seed}: {found['psnr']:.3f} dB, SSIM {found['ssim']:.4f}, "
                 f"{found['steps']} steps, {found['seconds']:.0f} s",
                 flush=True,
             )
-    runs = [json.loads(path.read_bytes()) for path in sorted((options.out / "runs").glob("*.json"))]
+    runs = [json.loads(path.read_bytes()) for path in sorted((folder / "runs").glob("*.json"))]
     print(tables(runs))
     if options.write:
         write_report(merge(read_records(), runs))

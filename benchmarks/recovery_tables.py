@@ -21,7 +21,7 @@ from sdd_bench.io.atomic import atomic_path, write_text
 REPORT = Path(__file__).parents[1] / "docs" / "studies" / "jdrl_recovery.md"
 RECORDS = REPORT.with_suffix(".jsonl")
 
-# Zoom, shift in pixels and parallax in pixels, each drawn evenly from minus to plus this.
+# Zoom and shift in pixels, drawn evenly from minus to plus this, and parallax in pixels, from 0 to this.
 STRENGTHS = {"mild": (0.015, 5.0, 0.7), "middle": (0.03, 12.0, 1.5), "strong": (0.05, 20.0, 3.0)}
 ALIGNED = "aligned"
 """The strength of the ceiling: its pairs are the same at all strengths, so one run serves them all."""
@@ -31,6 +31,7 @@ ABLATIONS = ("no-deform-0.1", "no-cycle-0.1", "no-mask-0.1", "no-isotropic-0.1",
 """Of `jdrl-0.1`; at the strongest misalignment only."""
 UNGUIDED = ("no-guidance-0.1", "layers-only")
 """Of `rgl-0.1`, likewise: without pseudo supervision, and without reblurring, too."""
+METHODS = (*MAIN, *ABLATIONS, *UNGUIDED)
 _FULL = "jdrl-0.1"  # what others are held against
 
 Run = dict[str, Any]
@@ -124,7 +125,7 @@ def _of_strength(runs: Sequence[Run], strength: str) -> list[str]:
         "| reblurs by, px | map, module | map, estimator | s/run |",
         f"|{'---|' * 10}",
     ]
-    for method in (*MAIN, *ABLATIONS, *UNGUIDED):
+    for method in METHODS:
         own = [run for run in runs if run["method"] == method]
         if not own:
             continue
@@ -135,20 +136,28 @@ def _of_strength(runs: Sequence[Run], strength: str) -> list[str]:
             interval([run["psnr"] for run in own], 2),
             interval(against, 2, "+") if against else "",
             interval([run["ssim"] for run in own], 4),
-            _mean(own, "deformation") or "not determined",
+            _mean(own, "deformation"),
             _mean(own, "module_radius"),
             _mean(own, "module_map"),
             _mean(own, "estimator_map"),
-            f"{np.mean([run['seconds'] for run in own]):.0f}",
+            _seconds(own),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
 def _mean(runs: Sequence[Run], name: str) -> str:
-    """Over the runs that have it."""
+    """Over the runs that have it, and how many those are where others have not."""
     values = [run[name] for run in runs if run[name] is not None]
-    return f"{np.mean(values):.2f}" if values else ""
+    if not values:
+        return ""
+    return f"{np.mean(values):.2f}" + (f" ({len(values)} of {len(runs)})" if len(values) < len(runs) else "")
+
+
+def _seconds(runs: Sequence[Run]) -> str:
+    """Times of different machines have no mean."""
+    same = len({(run["machine"], run["threads"]) for run in runs}) == 1
+    return f"{np.mean([run['seconds'] for run in runs]):.0f}" if same else "several machines"
 
 
 def draw(runs: Sequence[Run], path: Path) -> None:
@@ -159,8 +168,8 @@ def draw(runs: Sequence[Run], path: Path) -> None:
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     *_, strongest = STRENGTHS
     strong = at(runs, strongest)
-    blurry = strong[0]["input_psnr"]
-    of = {m: [run["psnr"] for run in strong if run["method"] == m] for m in (*MAIN, *ABLATIONS, *UNGUIDED)}
+    blurry = runs[0]["input_psnr"]  # of the same test pictures for all
+    of = {m: [run["psnr"] for run in strong if run["method"] == m] for m in METHODS}
     means = {method: float(np.mean(values)) for method, values in of.items() if values}
     low = [method for method, mean in means.items() if mean < blurry - 1]
     shown = sorted(means.keys() - set(low), key=means.__getitem__)
@@ -168,11 +177,16 @@ def draw(runs: Sequence[Run], path: Path) -> None:
         left.plot(of[method], [row] * len(of[method]), "o", color="tab:blue", alpha=0.6, markersize=6)
         left.plot(means[method], row, "|", color="black", markersize=14)
     left.axvline(blurry, color="gray", linestyle=":")
-    left.text(blurry, len(shown) - 0.6, " blurry input", color="gray", fontsize=8)
-    left.set(yticks=range(len(shown)), yticklabels=shown, xlabel="PSNR against the truth, dB (a dot per seed, | mean)")
+    left.text(blurry, len(shown) - 0.5, " blurry input", color="gray", fontsize=8, clip_on=True)
+    left.set(
+        ylim=(-0.6, len(shown)),
+        yticks=range(len(shown)),
+        yticklabels=shown,
+        xlabel="PSNR against the truth, dB (a dot per seed, | mean)",
+    )
     beyond = ", ".join(f"{method} {means[method]:.1f}" for method in low)
-    left.set_title(f"{strongest}; not in the picture: {beyond} dB", fontsize=9)
-    methods = [m for m in MAIN if m not in ("plain", "ceiling") and gaps(strong, m)]
+    left.set_title(strongest + (f"; not in the picture: {beyond} dB" if low else ""), fontsize=9)
+    methods = [m for m in MAIN if m not in ("plain", "ceiling") and any(gaps(at(runs, s), m) for s in STRENGTHS)]
     for number, method in enumerate(methods):
         recovered = {STRENGTHS[s][1]: gaps(at(runs, s), method) for s in STRENGTHS}
         shifts = [shift for shift, values in recovered.items() if values]
@@ -188,7 +202,8 @@ def draw(runs: Sequence[Run], path: Path) -> None:
     right.axhline(1, color="gray", linestyle=":")
     right.set(xlabel="shift to ±, px", ylabel="gap recovered (PSNR), with 95 % intervals")
     right.set(xticks=[strength[1] for strength in STRENGTHS.values()])
-    right.legend(fontsize=8, loc="lower left")
+    if methods:
+        right.legend(fontsize=8, loc="lower left")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", pil_kwargs={"optimize": True})
 
@@ -196,7 +211,8 @@ def draw(runs: Sequence[Run], path: Path) -> None:
 def write_report(runs: Sequence[Run]) -> None:
     """Records, tables and figure of the documentation; the figure shows the budget that its text is about."""
     write_records(runs)
-    draw([run for run in runs if run["budget"] == "laptop"], REPORT.with_suffix(".png"))
+    if shown := [run for run in runs if run["budget"] == "laptop"]:
+        draw(shown, REPORT.with_suffix(".png"))
     start, end = "<!-- tables -->\n", "<!-- end of tables -->"
     before, _, rest = REPORT.read_text("utf-8").partition(start)
     write_text(REPORT, f"{before}{start}\n{tables(runs)}\n{end}{rest.partition(end)[2]}")

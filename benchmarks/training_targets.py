@@ -82,7 +82,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    budget, strength, study = BUDGETS[options.budget], options.strength, options.study
+    budget, strength, study = BUDGETS[options.budget], options.strength, options.study / options.budget
     raw = scenes(study / f"raw-{strength}", budget, strength, 0, budget.train, 1)
     data = prepared(raw, study / f"data-{strength}")
     aligned = prepared(aligned_copy(raw, study / f"raw-{ALIGNED}"), study / f"data-{ALIGNED}")

@@ -16,7 +16,6 @@ from sdd_bench.errors import AlignmentError, TrainingError
 from sdd_bench.training.losses import charbonnier
 from sdd_bench.training.masks import MaskName, calibration_mask, stays_inside
 
-
 # Of one picture of all pairs whose flow a network computes at once; some models need a kilobyte for each.
 _PIXELS = 1 << 21
 

@@ -19,9 +19,19 @@ def study():
 
 
 def run(strength, method, seed, psnr, budget="laptop"):
+    machine = {"machine": "one", "threads": 1}
     maps = {"module_radius": None, "module_map": None, "estimator_map": None, "smoothness_map": 0.16}
     scores = {"psnr": psnr, "ssim": psnr / 40, "input_psnr": 31.0, "input_ssim": 0.94, "deformation": None}
-    return {"budget": budget, "strength": strength, "method": method, "seed": seed, "seconds": 9.0, **scores, **maps}
+    return {
+        "budget": budget,
+        "strength": strength,
+        "method": method,
+        "seed": seed,
+        "seconds": 9.0,
+        **scores,
+        **maps,
+        **machine,
+    }
 
 
 RUNS = [
@@ -58,6 +68,16 @@ def test_later_runs_replace_earlier_ones_of_the_same_kind_only(study, tmp_path):
     assert study.read_records(tmp_path / "none.jsonl") == []
 
 
-def test_the_figure_is_drawn_from_whatever_there_is(study, tmp_path):
-    study.draw(RUNS, tmp_path / "figure.png")
+def test_what_some_runs_lack_is_not_passed_over(study):
+    runs = [
+        {**run("strong", "jdrl", 0, 31.0), "module_map": 0.2, "deformation": 0.5},
+        {**run("strong", "jdrl", 1, 31.0), "module_map": 0.3, "machine": "another"},
+    ]
+    (row,) = (line for line in study.tables(runs).splitlines() if line.startswith("| jdrl | 2"))
+    assert row.endswith("| 0.50 (1 of 2) |  | 0.25 |  | several machines |")
+
+
+@pytest.mark.parametrize("runs", [RUNS, RUNS[:3], RUNS[-2:], [run("strong", "jdrl", 0, 32.0)]])
+def test_the_figure_is_drawn_from_whatever_there_is(study, tmp_path, runs):
+    study.draw(runs, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").stat().st_size > 10_000
