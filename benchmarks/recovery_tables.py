@@ -169,20 +169,23 @@ def draw(runs: Sequence[Run], path: Path) -> None:
     *_, strongest = STRENGTHS
     strong = at(runs, strongest)
     blurry = runs[0]["input_psnr"]  # of the same test pictures for all
-    of = {m: [run["psnr"] for run in strong if run["method"] == m] for m in METHODS}
-    means = {method: float(np.mean(values)) for method, values in of.items() if values}
+    of = {m: {run["seed"]: run["psnr"] for run in strong if run["method"] == m} for m in METHODS}
+    means = {method: float(np.mean(list(values.values()))) for method, values in of.items() if values}
     low = [method for method, mean in means.items() if mean < blurry - 1]
-    shown = sorted(means.keys() - set(low), key=means.__getitem__)
-    for row, method in enumerate(shown):
-        left.plot(of[method], [row] * len(of[method]), "o", color="tab:blue", alpha=0.6, markersize=6)
-        left.plot(means[method], row, "|", color="black", markersize=14)
+    shown = [method for method in reversed(means) if method not in low]
+    for seed in sorted({run["seed"] for run in strong}):
+        rows = [row for row, method in enumerate(shown) if seed in of[method]]
+        found = [of[shown[row]][seed] for row in rows]
+        left.plot(found, rows, "o", color=f"C{seed}", alpha=0.8, markersize=6, label=f"seed {seed}")
+    left.plot([means[method] for method in shown], range(len(shown)), "k|", markersize=14, label="mean")
+    left.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0.02, 0.94))
     left.axvline(blurry, color="gray", linestyle=":")
     left.text(blurry, len(shown) - 0.5, " blurry input", color="gray", fontsize=8, clip_on=True)
     left.set(
         ylim=(-0.6, len(shown)),
         yticks=range(len(shown)),
         yticklabels=shown,
-        xlabel="PSNR against the truth, dB (a dot per seed, | mean)",
+        xlabel="PSNR against the truth, dB",
     )
     beyond = ", ".join(f"{method} {means[method]:.1f}" for method in low)
     left.set_title(strongest + (f"; not in the picture: {beyond} dB" if low else ""), fontsize=9)
