@@ -206,7 +206,7 @@ def draw(runs: Sequence[Run], path: Path) -> None:
     right.set(xlabel="shift to ±, px", ylabel="gap recovered (PSNR), with 95 % intervals")
     right.set(xticks=[strength[1] for strength in STRENGTHS.values()])
     if methods:
-        right.legend(fontsize=8, loc="lower left")
+        right.legend(fontsize=8)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", pil_kwargs={"optimize": True})
 
