@@ -74,9 +74,9 @@ def at(runs: Sequence[Run], strength: str) -> list[Run]:
     return [run for run in runs if run["strength"] in (strength, ALIGNED)]
 
 
-def differences(runs: Sequence[Run], method: str, score: str = "psnr") -> list[float]:
-    """A score of a method less that of `jdrl-0.1`, seed by seed, where both were run; all at one strength."""
-    of = {(run["method"], run["seed"]): run[score] for run in runs}
+def differences(runs: Sequence[Run], method: str) -> list[float]:
+    """PSNR of a method less that of `jdrl-0.1`, seed by seed, where both were run; all at one strength."""
+    of = {(run["method"], run["seed"]): run["psnr"] for run in runs}
     return [of[m, s] - of[_FULL, s] for m, s in of if m == method and (_FULL, s) in of]
 
 

@@ -60,14 +60,7 @@ class PtlflowFlow(BaseModel):
         return np.ascontiguousarray(self.batch(*tensors)[0].movedim(0, 2).cpu().numpy())
 
     def batch(self, source: Tensor, target: Tensor) -> Tensor:
-        """Flow of several pairs at once, all of it on this flow's device, and without gradient.
-
-        Args:
-            source: N x 3 x H x W, floating point, RGB in [0, 1] (values outside are clipped), finite.
-            target: the same.
-
-        Returns:
-            N x 2 x H x W, float32, on this flow's device; otherwise as for one pair.
+        """Flow of several pairs at once; arguments and result are those of `PwcNetFlow.batch`.
 
         Raises:
             AlignmentError: also where the model fails: some need larger pictures, some more than two of them.

@@ -9,8 +9,8 @@ at k = j, and where the fraction is 0, the second one does not count.
 import triton
 import triton.language as tl
 
-# Of sides that are known to be multiples of 16 Triton makes programs whose threads hold four neighbouring pixels each;
-# what belongs to a pixel then changes hands within the innermost loop.
+# Why sides are not specialised on: where they are known to be multiples of 16, Triton has each thread hold four
+# neighbouring pixels, and what belongs to a pixel changes hands within the innermost loop.
 
 
 @triton.jit(do_not_specialize_on_alignment=["height", "width"])
